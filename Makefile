@@ -1,72 +1,129 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# The front door. `make help` says what there is.
-#
-# Kbuild, not this file, is what the kernel's build reads: see Kbuild.
+# The front door: `make help` says what there is. The kernel's build does not
+# read this file, but Kbuild.
 
-## ARCH=arm64        the modules' architecture: arm64 or x86_64
+## ARCH=arm64         the guest's architecture: arm64 or x86_64
 ARCH ?= arm64
-## KDIR=             a built 6.1 tree with CONFIG_RUST=y (left out: the lab's)
+## KDIR=              a built 6.1 tree with CONFIG_RUST=y, instead of the lab's
 KDIR ?=
-## RUSTC= BINDGEN= LLVM= CROSS_COMPILE=   as Kbuild's (left out: what the tree was built with)
-## INSTALL_MOD_PATH= where modules_install puts lib/modules (left out: /)
-## CARGO=            the cargo for host and guest programs (left out: /usr/bin/cargo)
+## RUSTC= BINDGEN= LLVM= CROSS_COMPILE=   instead of what the tree was built with
+## CARGO=             for host and guest programs, instead of /usr/bin/cargo
+## INSTALL_MOD_PATH=  the folder into which modules_install puts lib/modules
 
 target_arm64 := aarch64-unknown-linux-gnu
 target_x86_64 := x86_64-unknown-linux-gnu
+target = $(target_$(ARCH))
 image_arm64 := arch/arm64/boot/Image
 image_x86_64 := arch/x86/boot/bzImage
 
-# Neither cargo nor the lab is a sub-make. With these in the environment, the
-# kernel build that the lab starts would be silent under `make -s`, and look for
-# a jobserver that is not there under `make -j`.
+# For those that are no sub-makes: make's flags would silence the kernel build
+# that the lab starts, or have cargo look for a jobserver that is not there.
 not_make := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
 
-# Debian's cargo and rustc fit each other; another toolchain may be first on
-# PATH, and a newer cargo passes flags that this rustc refuses. The two
-# variables let cargo 1.65 use the sparse index.
+# Debian's cargo and rustc go together; another toolchain is often first on
+# PATH. The two variables let cargo 1.65 use the sparse index.
 ifeq ($(origin CARGO),undefined)
-cargo := $(not_make) PATH=/usr/bin:$$PATH RUSTC=/usr/bin/rustc \
-	CARGO_UNSTABLE_SPARSE_REGISTRY=true RUSTC_BOOTSTRAP=1 /usr/bin/cargo
+cargo_env := $(not_make) PATH=/usr/bin:$$PATH CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc \
+	CARGO_UNSTABLE_SPARSE_REGISTRY=true RUSTC_BOOTSTRAP=1
+cargo := $(cargo_env) /usr/bin/cargo
 else
-cargo := $(not_make) RUSTC=$(or $(RUSTC),rustc) $(CARGO)
+cargo_env := $(not_make) CARGO=$(CARGO) RUSTC=$(or $(RUSTC),rustc)
+cargo := $(cargo_env) $(CARGO)
 endif
-lab := $(not_make) target/debug/lab
-
-# What is printed when a path is asked for, and what is built against: KDIR if
-# it is given, else the lab's tree, for which the lab has to be there first.
-find_kdir = kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --print kdir)
+lab = $(not_make) target/debug/lab
 
 .NOTPARALLEL:
-.PHONY: modules modules_install clean help setup lab tree kdir image
-modules: $(if $(KDIR),,tree) ## build every .ko (what `make` alone does)
-	@$(find_kdir) && \
+.PHONY: modules modules_install clean demo test lint host-tests guest-tests \
+	shell setup tree kdir image lab userland help
+
+# --- modules: Kbuild and nothing else, if KDIR is given ----------------------
+
+kdir_or_lab = kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --print kdir)
+kbuild = $(MAKE) --no-print-directory $$(sed 1q .kbuild-for) M=$(CURDIR)
+
+# .kbuild-for holds Kbuild's arguments and the checksum of the tree's .config.
+# Kbuild itself would not see that the tree is another one: the names in its
+# own notes are relative to the tree.
+modules: $(if $(KDIR),,tree) ## build every .ko; what plain `make` does
+	@$(kdir_or_lab) && \
 	args=$$(scripts/check-kdir.sh "$$kdir" '$(ARCH)') && \
 	made_for=$$(echo "$$args"; cksum <"$$kdir/.config") && \
 	if [ ! -f .kbuild-for ] || [ "$$made_for" != "$$(cat .kbuild-for)" ]; then \
 		$(clean) && echo "$$made_for" >.kbuild-for; \
 	fi
-	@$(MAKE) --no-print-directory $$(sed 1q .kbuild-for) M=$(CURDIR) modules
+	+@$(kbuild) modules
 
 modules_install: modules ## install them below INSTALL_MOD_PATH
-	@$(MAKE) --no-print-directory $$(sed 1q .kbuild-for) M=$(CURDIR) modules_install
+	+@$(kbuild) modules_install
 
-# .kbuild-for holds Kbuild's arguments and the checksum of the tree's .config.
-# Kbuild's notes on what was built from what name the tree's files relative to
-# it, so it would not see that the tree is another one.
-#
-# Kbuild's own `clean` looks for objects in all folders and would take those in
-# cargo's target/ with it. It would also want a tree.
+# Not Kbuild's clean: that wants a tree, and looks for objects in all folders,
+# so that it would take those in cargo's target/ as well.
 clean = find . \( -path ./target -o -path ./.git \) -prune -o -type f \( \
-	-name '*.o' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' -o -name '.*.cmd' \
-	-o -name '.*.d' -o -name '*.rmeta' -o -name '*_generated.rs' \
-	-o -name Module.symvers -o -name modules.order -o -name .kbuild-for \) -exec rm -f {} +
+	-name '*.[ao]' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
+	-o -name '.*.cmd' -o -name '.*.d' -o -name '*.rlib' -o -name '*.rmeta' \
+	-o -name '*_generated.*' -o -name Module.symvers -o -name modules.order \
+	-o -name .kbuild-for \) -exec rm -f {} +
 
 clean: ## remove what building the modules made
 	@$(clean)
 
-help: ## this
+# --- in the guest ------------------------------------------------------------
+
+guest = --arch $(ARCH) $(if $(KDIR),--kdir '$(KDIR)')
+
+demo: modules userland ## load every module in a guest, read from the nodes, unload
+	@$(lab) run $(guest) --program scripts/demo.sh -- demo.sh
+
+shell: modules userland ## a shell in a guest with all modules and programs
+	@$(lab) shell $(guest)
+
+test: lint host-tests guest-tests ## everything that is checked, in the guest with 1, 2 and 4 CPUs
+
+test-%: modules userland ## the guest's tests of one module (test-hello), with RLKM_CPUS=2
+	@$(guest_cargo) test --locked --target $(target) -p tests --test $*
+
+guest-tests: modules userland
+	@for cpus in 1 2 4; do \
+		echo "rlkm: tests in a guest with $$cpus CPU(s)" && \
+		RLKM_CPUS=$$cpus $(guest_cargo) test --locked --target $(target) -p tests || exit; \
+	done
+
+userland: lab
+	@$(guest_cargo) build --locked --target $(target) --workspace --exclude lab --exclude tests
+
+# --- on the host -------------------------------------------------------------
+
+lint: setup
+	$(cargo_env) cargo-fmt fmt --check
+	$(cargo_env) rustfmt --check --edition 2021 \
+		$$(find lkm modules -name '*.rs' ! -name '*_generated.rs')
+	$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets -- -D warnings
+	$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets --exclude lab \
+		--target $(target) -- -D warnings
+	@grep -rnwE 'unsafe|bindings' modules; found=$$?; \
+	[ $$found = 1 ] || { echo "rlkm: modules/ is safe Rust over lkm: take these words out" >&2; false; }
+
+host-tests: lab $(if $(KDIR),,tree)
+	$(cargo) test --locked --workspace --exclude tests
+
+setup: ## install what building needs: Debian packages and bindgen
+	@$(not_make) scripts/setup.sh
+
+tree: lab ## prepare the lab's kernel tree for ARCH
+	@$(if $(KDIR),,$(lab) tree --arch $(ARCH))
+
+lab: setup
+	@$(cargo) build --locked --quiet -p lab
+
+kdir: $(if $(KDIR),,lab) ## print the tree that is built against
+	@$(kdir_or_lab) && realpath -m "$$kdir"
+
+image: $(if $(KDIR),,lab) ## print the kernel image that is booted
+	@$(kdir_or_lab) && realpath -m "$$kdir/$(image_$(ARCH))"
+
+help: ## print this
 	@echo 'Targets:'
-	@sed -n 's/^\([a-z_]*\):.*## /\1\t/p' Makefile | expand -t 18 | sed 's/^/  /'
+	@sed -n 's/^\([a-z_%-]*\):.*## /\1\t/p' Makefile | expand -t 18 | sed 's/^/  /'
 	@echo 'Variables:'
 	@sed -n 's/^## /  /p' Makefile

@@ -32,11 +32,11 @@ log=$cache/log/setup-$(date +%Y%m%d-%H%M%S)-$$.log
 ticker=
 
 say() {
-	echo "rlkm: $*"
+	echo "rlkm: $*" >&2
 }
 
 fail() {
-	echo "rlkm: $*" >&2
+	say "$*"
 	exit 1
 }
 
@@ -52,8 +52,8 @@ step() {
 	local name=$1 start=$SECONDS status=0
 	shift
 	echo "== $name: $*" >>"$log"
-	if [ -t 1 ]; then
-		while printf '\rrlkm: %s ... %d s' "$name" $((SECONDS - start)); do sleep 1; done &
+	if [ -t 2 ]; then
+		while printf '\rrlkm: %s ... %d s' "$name" $((SECONDS - start)) >&2; do sleep 1; done &
 		ticker=$!
 	else
 		say "$name ..."
@@ -62,7 +62,7 @@ step() {
 	"$@" >>"$log" 2>&1 </dev/null 9>&- || status=$?
 	if [ -n "$ticker" ]; then
 		stop_ticker
-		printf '\r'
+		printf '\r' >&2
 	fi
 	if [ $status != 0 ]; then
 		tail -n 20 "$log" >&2
