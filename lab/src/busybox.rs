@@ -1,0 +1,80 @@
+//! The guest's only foreign program: Debian's static busybox of the guest's architecture,
+//! downloaded and unpacked, never installed.
+
+use crate::arch::Arch;
+use crate::cache::{self, find_program, Lock};
+use crate::steps::Steps;
+use anyhow::{bail, Context, Result};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The path of a static busybox for guests of `arch`; fetches it when it is not there.
+pub fn prepare(arch: &Arch) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os("RLKM_BUSYBOX").filter(|path| !path.is_empty()) {
+        return Ok(PathBuf::from(path));
+    }
+    let folder = cache::dir()?.join("guest");
+    if let Some(path) = find(arch, &folder)? {
+        return Ok(path);
+    }
+    let _lock = Lock::take(&format!("guest-{arch}"), &format!("the {arch} busybox"))?;
+    if let Some(path) = find(arch, &folder)? {
+        return Ok(path);
+    }
+    fetch(arch, &folder).with_context(|| {
+        format!("cannot get a busybox for {arch} guests; name a static one with RLKM_BUSYBOX=…")
+    })
+}
+
+/// The newest unpacked package.
+fn find(arch: &Arch, folder: &std::path::Path) -> Result<Option<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if name.starts_with(&format!("{arch}-")) && cache::is_ready(&path) {
+            found.push(path.join("bin/busybox"));
+        }
+    }
+    Ok(found.into_iter().max())
+}
+
+fn fetch(arch: &Arch, folder: &std::path::Path) -> Result<PathBuf> {
+    for tool in ["apt-get", "dpkg"] {
+        find_program(tool).with_context(|| format!("no {tool} here"))?;
+    }
+    let package = format!("busybox-static:{}", arch.debian);
+    let steps = Steps::new(cache::dir()?.join("log").join(format!("guest-{arch}.log")))?;
+    let download = folder.join(format!("download.{arch}"));
+    cache::start_over(&download)?;
+    let mut apt = Command::new("apt-get");
+    apt.current_dir(&download)
+        .args(["-q", "download", &package]);
+    steps.run(&format!("downloading {package}"), &mut apt)?;
+    let deb = match fs::read_dir(&download)?.next() {
+        Some(entry) => entry?,
+        None => bail!("apt-get download {package} left no file"),
+    };
+    // Debian's names of files: PACKAGE_VERSION_ARCHITECTURE.deb
+    let name = deb.file_name().to_string_lossy().into_owned();
+    let version = name
+        .split('_')
+        .nth(1)
+        .with_context(|| format!("{name}: not a package's name"))?;
+    let unpacked = folder.join(format!("{arch}-{version}"));
+    cache::start_over(&unpacked)?;
+    let mut dpkg = Command::new("dpkg");
+    dpkg.arg("-x").arg(deb.path()).arg(&unpacked);
+    steps.run(&format!("unpacking {package}"), &mut dpkg)?;
+    fs::remove_dir_all(&download)?;
+    cache::mark_ready(&unpacked)?;
+    Ok(unpacked.join("bin/busybox"))
+}

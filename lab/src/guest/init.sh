@@ -1,0 +1,71 @@
+#!/bin/busybox sh
+# PID 1 of the lab's guest: mounts what programs expect, runs /lab/command, powers off.
+#
+# The lab writes two files for each run: /lab/command, and, unless the command is to have the
+# console, /lab/end: a random text that is sent after the command's output, so that the lab
+# knows that it has all of it.
+
+export PATH=/bin HOME=/ TERM=linux
+
+# Ends the guest; what is said lands in the console log.
+give_up() {
+    echo "lab: $1"
+    poweroff -f
+}
+
+# Mounts a file system if this kernel has it.
+mount_known() {
+    if grep -qw "$1" /proc/filesystems; then
+        mkdir -p "$2"
+        mount -t "$1" "$1" "$2" || give_up "cannot mount $1 on $2"
+    fi
+}
+
+/bin/busybox mount -t proc proc /proc
+/bin/busybox --install -s /bin
+mount_known sysfs /sys
+mount_known devtmpfs /dev
+mount_known devpts /dev/pts
+mount_known tmpfs /tmp
+mount_known debugfs /sys/kernel/debug
+ln -s /proc/self/fd /dev/fd
+ln -s fd/0 /dev/stdin
+ln -s fd/1 /dev/stdout
+ln -s fd/2 /dev/stderr
+
+if [ ! -e /lab/end ]; then
+    read -r console </sys/class/tty/console/active
+    # A session of its own with a controlling terminal: Ctrl-C and job control work.
+    setsid -c sh /lab/command <"/dev/${console##* }" >"/dev/${console##* }" 2>&1
+    poweroff -f
+fi
+
+# The kernel learns of the ports from QEMU one by one, in their order: once the last is here, all are.
+tries=0
+until grep -qsx lab.status /sys/class/virtio-ports/*/name; do
+    tries=$((tries + 1))
+    [ $tries -lt 2000 ] || give_up "no virtio port lab.status; are CONFIG_VIRTIO_CONSOLE and the virtio bus on?"
+    usleep 5000
+done
+for port in /sys/class/virtio-ports/*; do
+    read -r name <"$port/name"
+    case $name in
+    lab.stdin) stdin=/dev/${port##*/} ;;
+    lab.stdout) stdout=/dev/${port##*/} ;;
+    lab.stderr) stderr=/dev/${port##*/} ;;
+    lab.status) status=/dev/${port##*/} ;;
+    esac
+done
+
+# A port can be opened once at a time: these stay open until the end.
+exec 3<"$stdin" 4>"$stdout" 5>"$stderr" 6<>"$status"
+# This write waits until the host's end of the status port is there, and with it those of the others.
+echo run >&6
+setsid sh /lab/command <&3 >&4 2>&5 3<&- 4>&- 5>&- 6>&-
+result=$?
+cat /lab/end >&4
+cat /lab/end >&5
+echo "status $result" >&6
+# The lab answers when it has read all.
+read -r _ <&6
+poweroff -f

@@ -1,0 +1,221 @@
+//! The options that `run`, `shell` and `runner` share: which guest, with what in it.
+
+use crate::arch::{Arch, Named, ARCHES};
+use crate::{cache, elf, tree};
+use anyhow::{bail, Context, Result};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What guest to boot.
+#[derive(clap::Args)]
+pub struct Options {
+    /// Architecture of the guest: arm64 or x86_64
+    #[arg(long, env = "RLKM_ARCH", default_value = "arm64")]
+    arch: Named,
+    /// Number of CPUs
+    #[arg(long, value_name = "N", env = "RLKM_CPUS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
+    pub cpus: u32,
+    /// Memory, as QEMU writes it
+    #[arg(long, value_name = "SIZE", env = "RLKM_MEMORY", default_value = "256M")]
+    pub memory: String,
+    /// More words for the kernel's command line
+    #[arg(
+        long,
+        value_name = "WORDS",
+        env = "RLKM_APPEND",
+        default_value = "",
+        allow_hyphen_values = true,
+        hide_default_value = true
+    )]
+    pub append: String,
+    /// Time limit of the whole run; 0 is none [default: 300, and none for a shell]
+    #[arg(long, value_name = "SECONDS", env = "RLKM_TIMEOUT")]
+    timeout: Option<u64>,
+    /// Boot the image of this prepared tree [default: the lab's own tree]
+    #[arg(long, value_name = "DIR", env = "RLKM_KDIR")]
+    kdir: Option<PathBuf>,
+    /// Boot this image
+    #[arg(long, value_name = "FILE", env = "RLKM_IMAGE")]
+    image: Option<PathBuf>,
+    /// A module for /modules [default: every .ko at the top of the checkout]
+    #[arg(long = "module", value_name = "FILE")]
+    modules: Vec<PathBuf>,
+    /// A program for /bin, besides those built into target/TRIPLE/{debug,release}
+    #[arg(long = "program", value_name = "FILE")]
+    programs: Vec<PathBuf>,
+    /// A variable for the command's environment
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = clap::builder::OsStringValueParser::new())]
+    env: Vec<OsString>,
+    /// How to run the guest; auto is KVM where it really runs one, else TCG
+    #[arg(long, env = "RLKM_ACCEL", value_enum, default_value_t = Accel::Auto)]
+    pub accel: Accel,
+    /// Print QEMU's command line and run nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Say what is run, where, and how long it took
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Accel {
+    Auto,
+    Kvm,
+    Tcg,
+}
+
+impl Options {
+    pub fn arch(&self) -> &'static Arch {
+        self.arch.0
+    }
+
+    /// Takes the guest's architecture from a program that is to run in it.
+    pub fn follow(&mut self, program: &Path) -> Result<()> {
+        let elf = elf::read(program)?;
+        let arch = elf.and_then(|elf| Arch::of_elf(elf.machine));
+        let arch =
+            arch.with_context(|| format!("{}: not a program for any guest", program.display()))?;
+        self.arch = Named(arch);
+        self.programs.push(program.to_owned());
+        Ok(())
+    }
+
+    pub fn timeout(&self, default: u64) -> Option<Duration> {
+        match self.timeout.unwrap_or(default) {
+            0 => None,
+            seconds => Some(Duration::from_secs(seconds)),
+        }
+    }
+
+    /// The kernel image to boot.
+    pub fn image(&self) -> Result<PathBuf> {
+        let image = match (&self.image, &self.kdir) {
+            (Some(image), _) => image.clone(),
+            (None, Some(kdir)) => kdir.join(self.arch().image),
+            (None, None) => tree::image(self.arch())?,
+        };
+        if !image.is_file() {
+            bail!(
+                "there is no kernel image {}; is that tree built, and for {}?",
+                image.display(),
+                self.arch()
+            );
+        }
+        Ok(image)
+    }
+
+    /// The modules that go into the guest.
+    pub fn modules(&self) -> Result<Vec<PathBuf>> {
+        for path in &self.modules {
+            self.check_machine(path)?;
+        }
+        if !self.modules.is_empty() {
+            return Ok(self.modules.clone());
+        }
+        let mut modules = Vec::new();
+        for path in files(&cache::checkout()?)? {
+            if path.extension() == Some(OsStr::new("ko")) {
+                match self.check_machine(&path) {
+                    Ok(()) => modules.push(path),
+                    Err(e) => eprintln!("lab: left out of the guest: {e}"),
+                }
+            }
+        }
+        Ok(modules)
+    }
+
+    /// The programs that go into the guest: those named, and those that cargo built for it.
+    pub fn programs(&self) -> Result<Vec<PathBuf>> {
+        let mut programs = self.programs.clone();
+        for path in &self.programs {
+            self.check_machine(path)?;
+        }
+        let target = match std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()) {
+            Some(dir) => PathBuf::from(dir),
+            None => cache::checkout()?.join("target"),
+        };
+        let target = target.join(self.arch().triple);
+        let mut built: Vec<(std::time::SystemTime, PathBuf)> = Vec::new();
+        for profile in ["debug", "release"] {
+            for path in files(&target.join(profile))? {
+                let metadata = fs::metadata(&path)?;
+                let is_program =
+                    metadata.permissions().mode() & 0o111 != 0 && path.extension().is_none();
+                if is_program && self.check_machine(&path).is_ok() {
+                    built.push((metadata.modified()?, path));
+                }
+            }
+        }
+        // The newest of each name; what was named comes before what was found.
+        built.sort();
+        for (_, path) in built.into_iter().rev() {
+            if programs
+                .iter()
+                .all(|program| program.file_name() != path.file_name())
+            {
+                programs.push(path);
+            }
+        }
+        Ok(programs)
+    }
+
+    /// Refuses an ELF file of another architecture, and a program that needs a loader.
+    fn check_machine(&self, path: &Path) -> Result<()> {
+        let elf = match elf::read(path)? {
+            Some(elf) => elf,
+            None => return Ok(()),
+        };
+        if elf.machine != self.arch().elf_machine {
+            let known = ARCHES.iter().find(|arch| arch.elf_machine == elf.machine);
+            let actual = known.map_or("another architecture", |arch| arch.name);
+            bail!(
+                "{} is for {actual}, the guest is {}",
+                path.display(),
+                self.arch()
+            );
+        }
+        if elf.dynamic {
+            bail!(
+                "{} is dynamically linked, and the guest has no libraries; build it with -C target-feature=+crt-static",
+                path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// The variables for the command, in their order.
+    pub fn env(&self) -> Result<Vec<(String, OsString)>> {
+        self.env.iter().map(|pair| split_variable(pair)).collect()
+    }
+}
+
+fn split_variable(pair: &OsStr) -> Result<(String, OsString)> {
+    let bytes = pair.as_bytes();
+    let parts = bytes.iter().position(|&byte| byte == b'=').and_then(|at| {
+        let name = String::from_utf8(bytes[..at].to_vec()).ok()?;
+        Some((name, OsString::from_vec(bytes[at + 1..].to_vec())))
+    });
+    parts.with_context(|| format!("--env {}: not NAME=VALUE", pair.to_string_lossy()))
+}
+
+/// The files of a folder, in the order of their names; none when there is no such folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut paths = Vec::new();
+    for entry in
+        fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?
+    {
+        let path = entry?.path();
+        if path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
