@@ -17,6 +17,9 @@ target = $(target_$(ARCH))
 image_arm64 := arch/arm64/boot/Image
 image_x86_64 := arch/x86/boot/bzImage
 
+# The guests' runner and what follows here look for programs in this place.
+export CARGO_TARGET_DIR := $(CURDIR)/target
+
 # For those that are no sub-makes: make's flags would silence the kernel build
 # that the lab starts, or have cargo look for a jobserver that is not there.
 not_make := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
@@ -31,7 +34,17 @@ else
 cargo_env := $(not_make) CARGO=$(CARGO) RUSTC=$(or $(RUSTC),rustc)
 cargo := $(cargo_env) $(CARGO)
 endif
-lab = $(not_make) target/debug/lab
+
+# x86_64 guests have the host's own target: see .cargo/config.toml.
+ifeq ($(ARCH),x86_64)
+for_guest := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=$(CURDIR)/.cargo/runner \
+	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS='-C target-feature=+crt-static'
+endif
+
+lab := $(not_make) target/debug/lab
+
+# The tree that is built against and booted: KDIR if it is given, else the lab's.
+find_kdir := kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --print kdir)
 
 .NOTPARALLEL:
 .PHONY: modules modules_install clean demo test lint host-tests guest-tests \
@@ -39,14 +52,13 @@ lab = $(not_make) target/debug/lab
 
 # --- modules: Kbuild and nothing else, if KDIR is given ----------------------
 
-kdir_or_lab = kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --print kdir)
 kbuild = $(MAKE) --no-print-directory $$(sed 1q .kbuild-for) M=$(CURDIR)
 
 # .kbuild-for holds Kbuild's arguments and the checksum of the tree's .config.
 # Kbuild itself would not see that the tree is another one: the names in its
 # own notes are relative to the tree.
 modules: $(if $(KDIR),,tree) ## build every .ko; what plain `make` does
-	@$(kdir_or_lab) && \
+	@$(find_kdir) && \
 	args=$$(scripts/check-kdir.sh "$$kdir" '$(ARCH)') && \
 	made_for=$$(echo "$$args"; cksum <"$$kdir/.config") && \
 	if [ ! -f .kbuild-for ] || [ "$$made_for" != "$$(cat .kbuild-for)" ]; then \
@@ -70,42 +82,49 @@ clean: ## remove what building the modules made
 
 # --- in the guest ------------------------------------------------------------
 
-guest = --arch $(ARCH) $(if $(KDIR),--kdir '$(KDIR)')
+guest_test = RLKM_ARCH=$(ARCH) RLKM_KDIR="$$kdir" $(for_guest) \
+	$(cargo) test --locked --target $(target) -p tests
 
 demo: modules userland ## load every module in a guest, read from the nodes, unload
-	@$(lab) run $(guest) --program scripts/demo.sh -- demo.sh
+	@$(find_kdir) && $(lab) run --arch $(ARCH) --kdir "$$kdir" --program scripts/demo.sh -- demo.sh
 
-shell: modules userland ## a shell in a guest with all modules and programs
-	@$(lab) shell $(guest)
+shell: modules userland ## a shell in a guest that has all modules and programs
+	@$(find_kdir) && $(lab) shell --arch $(ARCH) --kdir "$$kdir"
 
-test: lint host-tests guest-tests ## everything that is checked, in the guest with 1, 2 and 4 CPUs
+test: lint host-tests guest-tests ## all checks; in the guest with 1, 2 and 4 CPUs
 
-test-%: modules userland ## the guest's tests of one module (test-hello), with RLKM_CPUS=2
-	@$(guest_cargo) test --locked --target $(target) -p tests --test $*
+test-%: modules userland ## the guest's tests of one module, as in test-hello
+	@$(find_kdir) && $(guest_test) --test $*
 
 guest-tests: modules userland
-	@for cpus in 1 2 4; do \
+	@$(find_kdir) && for cpus in 1 2 4; do \
 		echo "rlkm: tests in a guest with $$cpus CPU(s)" && \
-		RLKM_CPUS=$$cpus $(guest_cargo) test --locked --target $(target) -p tests || exit; \
+		RLKM_CPUS=$$cpus $(guest_test) || exit; \
 	done
 
 userland: lab
-	@$(guest_cargo) build --locked --target $(target) --workspace --exclude lab --exclude tests
+	@$(for_guest) $(cargo) build --locked --target $(target) \
+		--workspace --exclude lab --exclude tests
 
 # --- on the host -------------------------------------------------------------
 
 lint: setup
-	$(cargo_env) cargo-fmt fmt --check
-	$(cargo_env) rustfmt --check --edition 2021 \
+	@echo 'rlkm: the format of the code'
+	@$(cargo_env) cargo-fmt fmt --check
+	@$(cargo_env) rustfmt --check --edition 2021 \
 		$$(find lkm modules -name '*.rs' ! -name '*_generated.rs')
-	$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets -- -D warnings
-	$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets --exclude lab \
-		--target $(target) -- -D warnings
-	@grep -rnwE 'unsafe|bindings' modules; found=$$?; \
-	[ $$found = 1 ] || { echo "rlkm: modules/ is safe Rust over lkm: take these words out" >&2; false; }
+	@echo 'rlkm: clippy for the host and for guests'
+	@$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets -- -D warnings
+	@$(for_guest) $(cargo_env) cargo-clippy clippy --locked --workspace --all-targets \
+		--exclude lab --target $(target) -- -D warnings
+	@echo 'rlkm: modules are safe Rust over lkm'
+	@grep -rnwE --include='*.rs' 'unsafe|bindings' modules; found=$$?; [ $$found = 1 ] || \
+		{ echo 'rlkm: modules may not say these words; what they need belongs into lkm' >&2; false; }
 
 host-tests: lab $(if $(KDIR),,tree)
-	$(cargo) test --locked --workspace --exclude tests
+	@echo 'rlkm: tests on the host'
+	@$(find_kdir) && RLKM_ARCH=$(ARCH) RLKM_KDIR="$$kdir" \
+		$(cargo) test --locked --workspace --exclude tests
 
 setup: ## install what building needs: Debian packages and bindgen
 	@$(not_make) scripts/setup.sh
@@ -117,10 +136,10 @@ lab: setup
 	@$(cargo) build --locked --quiet -p lab
 
 kdir: $(if $(KDIR),,lab) ## print the tree that is built against
-	@$(kdir_or_lab) && realpath -m "$$kdir"
+	@$(find_kdir) && realpath -m "$$kdir"
 
 image: $(if $(KDIR),,lab) ## print the kernel image that is booted
-	@$(kdir_or_lab) && realpath -m "$$kdir/$(image_$(ARCH))"
+	@$(find_kdir) && realpath -m "$$kdir/$(image_$(ARCH))"
 
 help: ## print this
 	@echo 'Targets:'

@@ -10,7 +10,11 @@
 # environment; what is not given there follows from the tree's .config.
 set -eu
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/rlkm
+# As the XDG specification has it, a relative path does not count.
+case ${XDG_CACHE_HOME:-} in
+/*) cache=$XDG_CACHE_HOME/rlkm ;;
+*) cache=$HOME/.cache/rlkm ;;
+esac
 
 fail() {
 	echo "rlkm: $1" >&2

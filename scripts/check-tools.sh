@@ -8,7 +8,11 @@
 # KDIR in the environment the kernel is built already, and less is needed.
 set -euo pipefail
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/rlkm
+# As the XDG specification has it, a relative path does not count.
+case ${XDG_CACHE_HOME:-} in
+/*) cache=$XDG_CACHE_HOME/rlkm ;;
+*) cache=$HOME/.cache/rlkm ;;
+esac
 llvm=${LLVM:--14}
 case $llvm in
 -*) prefix='' suffix=$llvm ;;
@@ -57,7 +61,7 @@ if command -v "$rustc" >/dev/null; then
 fi
 
 if [ -z "${KDIR:-}" ]; then
-	for tool in make flex bison bc xz patch python3 rsync tar; do
+	for tool in make flex bison bc xz patch tar; do
 		need "$tool" . "$tool" --version
 	done
 	need "libelf's headers" '^$' cc -fsyntax-only -x c -include libelf.h /dev/null

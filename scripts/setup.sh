@@ -15,7 +15,7 @@ packages=(
 	# the C compilers: clang for the kernel and bindgen, gcc to link host programs
 	clang-14 lld-14 llvm-14 libclang-14-dev gcc libc6-dev
 	# what else the kernel's build calls
-	make flex bison bc libelf-dev libssl-dev xz-utils kmod python3 rsync patch
+	make flex bison bc libelf-dev xz-utils kmod patch
 	# guest programs: a linker, a libc, Rust's libraries. Never arm64's own
 	# compiler: apt would put it in the place of the host's.
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross libstd-rust-dev:arm64
@@ -26,7 +26,11 @@ packages=(
 )
 bindgen_version=0.56.0
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/rlkm
+# As the XDG specification has it, a relative path does not count.
+case ${XDG_CACHE_HOME:-} in
+/*) cache=$XDG_CACHE_HOME/rlkm ;;
+*) cache=$HOME/.cache/rlkm ;;
+esac
 bindgen=$cache/tools/bindgen-$bindgen_version
 log=$cache/log/setup-$(date +%Y%m%d-%H%M%S)-$$.log
 ticker=
