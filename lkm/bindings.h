@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel headers that `lkm` is written against; bindgen reads this file
+ * with the flags of the tree that the modules are built for.
+ */
+#include <linux/atomic.h>
+#include <linux/delay.h>
+#include <linux/dynamic_debug.h>
+#include <linux/errname.h>
+#include <linux/errno.h>
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/interrupt.h>
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
+#include <linux/kfifo.h>
+#include <linux/ktime.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/mutex.h>
+#include <linux/poll.h>
+#include <linux/printk.h>
+#include <linux/refcount.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/timer.h>
+#include <linux/uaccess.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+/* bindgen cannot evaluate these macros: a cast or a compound stands in the way. */
+const gfp_t BINDINGS_GFP_KERNEL = GFP_KERNEL;
+const unsigned int BINDINGS_WQ_UNBOUND = WQ_UNBOUND;
+const __poll_t BINDINGS_EPOLLIN = EPOLLIN;
+const __poll_t BINDINGS_EPOLLOUT = EPOLLOUT;
+const __poll_t BINDINGS_EPOLLRDNORM = EPOLLRDNORM;
+const __poll_t BINDINGS_EPOLLWRNORM = EPOLLWRNORM;
+const __poll_t BINDINGS_EPOLLERR = EPOLLERR;
+const __poll_t BINDINGS_EPOLLHUP = EPOLLHUP;
+
+#include "helpers/helpers.h"

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the kernel has as macros and inline functions, as functions that Rust
+ * can call. One file for each facility, so that a module links only those
+ * that it uses. `lkm_x` is `x` and nothing more, unless a comment says so.
+ */
+#ifndef _LKM_HELPERS_H
+#define _LKM_HELPERS_H
+
+#include <linux/interrupt.h>
+#include <linux/kfifo.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/pagemap.h>
+#include <linux/poll.h>
+#include <linux/refcount.h>
+#include <linux/sched/signal.h>
+#include <linux/spinlock.h>
+#include <linux/timer.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+
+/* irq.c */
+unsigned long lkm_local_irq_save(void);
+void lkm_local_irq_restore(unsigned long flags);
+unsigned int lkm_smp_processor_id(void);
+
+/* lock.c */
+void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key *key);
+void lkm_mutex_lock(struct mutex *lock);
+void lkm_mutex_destroy(struct mutex *lock);
+void lkm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_key *key);
+void lkm_spin_lock(spinlock_t *lock);
+void lkm_spin_unlock(spinlock_t *lock);
+int lkm_spin_trylock(spinlock_t *lock);
+bool lkm_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags);
+unsigned long lkm_spin_lock_irqsave(spinlock_t *lock);
+void lkm_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
+
+/* refcount.c */
+void lkm_refcount_set(refcount_t *r, int n);
+void lkm_refcount_inc(refcount_t *r);
+bool lkm_refcount_dec_and_test(refcount_t *r);
+
+/* source.c: see ../source.rs */
+struct lkm_source {
+	struct list_head list;
+	void (*quiesce)(struct lkm_source *source);
+};
+bool lkm_source_add(struct lkm_source *source);
+bool lkm_source_del(struct lkm_source *source);
+void lkm_sources_stop(void);
+bool lkm_sources_stopped(void);
+
+/* tasklet.c */
+void lkm_tasklet_schedule(struct tasklet_struct *t);
+
+/* timer.c */
+void lkm_timer_setup(struct timer_list *timer, void (*function)(struct timer_list *),
+		     const char *name, struct lock_class_key *key);
+void lkm_mod_timer_after(struct timer_list *timer, unsigned int ms);
+
+/* uaccess.c */
+unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n);
+unsigned long lkm_copy_to_user(void __user *to, const void *from, unsigned long n);
+unsigned long lkm_copy_to_user_nofault(void __user *to, const void *from, unsigned long n);
+unsigned long lkm_fault_in_writeable(char __user *to, unsigned long n);
+
+/* wait.c */
+void lkm_poll_wait(struct file *file, struct wait_queue_head *wq, struct poll_table_struct *table);
+
+/* workqueue.c */
+void lkm_init_work(struct work_struct *work, work_func_t func, const char *name,
+		   struct lock_class_key *key);
+bool lkm_queue_work(struct workqueue_struct *wq, struct work_struct *work);
+struct workqueue_struct *lkm_alloc_workqueue(const char *name, unsigned int flags);
+
+#endif

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "helpers.h"
+
+void lkm_timer_setup(struct timer_list *timer, void (*function)(struct timer_list *),
+		     const char *name, struct lock_class_key *key)
+{
+	init_timer_key(timer, function, 0, name, key);
+}
+
+/* Rounded up to whole jiffies, counted from now. */
+void lkm_mod_timer_after(struct timer_list *timer, unsigned int ms)
+{
+	mod_timer(timer, jiffies + msecs_to_jiffies(ms));
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Interrupts, and the CPU that code runs on.
+//!
+//! C headers: `include/linux/irqflags.h` and `include/linux/smp.h`.
+
+use crate::bindings;
+
+/// Runs `f` with this CPU's interrupts off, then sets them to what they were.
+///
+/// Any context. `f` must not sleep.
+pub fn with_irqs_disabled<R>(f: impl FnOnce() -> R) -> R {
+    // SAFETY: always allowed.
+    let flags = unsafe { bindings::lkm_local_irq_save() };
+    let ret = f();
+    // SAFETY: the flags that were saved, on the same CPU: nothing could move
+    // this thread while interrupts were off.
+    unsafe { bindings::lkm_local_irq_restore(flags) };
+    ret
+}
+
+/// The number of the CPU that runs this; any context.
+///
+/// Only a hint where preemption is on: it may be another CPU by now.
+pub fn smp_processor_id() -> u32 {
+    // SAFETY: always allowed.
+    unsafe { bindings::lkm_smp_processor_id() }
+}

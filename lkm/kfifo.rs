@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's queue.
+//!
+//! C header: `include/linux/kfifo.h`.
+
+use crate::{
+    bindings,
+    error::{to_result, Result},
+};
+use core::{
+    ffi::{c_uint, c_void},
+    marker::PhantomData,
+    mem::{size_of, MaybeUninit},
+};
+
+/// A queue of plain values with a fixed capacity.
+///
+/// It has no lock of its own: `&mut self` says that somebody else guards it.
+/// All but [`new`](Self::new) may be called in any context.
+///
+/// # Invariants
+///
+/// `fifo` is what `__kfifo_alloc` made for elements of `size_of::<T>()`, and
+/// every element in it was a `T`.
+pub struct Kfifo<T: Copy + Send> {
+    fifo: bindings::__kfifo,
+    _holds: PhantomData<T>,
+}
+
+// SAFETY: it owns its buffer, which holds `T`s.
+unsafe impl<T: Copy + Send> Send for Kfifo<T> {}
+
+impl<T: Copy + Send> Kfifo<T> {
+    /// Makes a queue for `capacity` elements, rounded up to a power of two.
+    /// May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EINVAL` for a capacity below 2 or over 2^31, or a `T` of no size.
+    pub fn new(capacity: u32) -> Result<Self> {
+        let mut fifo = MaybeUninit::zeroed();
+        if size_of::<T>() == 0 || capacity > 1 << 31 {
+            return Err(crate::error::code::EINVAL);
+        }
+        // SAFETY: `fifo` is valid for writes.
+        to_result(unsafe {
+            bindings::__kfifo_alloc(
+                fifo.as_mut_ptr(),
+                capacity,
+                size_of::<T>() as _,
+                bindings::BINDINGS_GFP_KERNEL,
+            )
+        })?;
+        // SAFETY: initialised by the successful call.
+        // INVARIANT: just made; it is empty.
+        Ok(Self { fifo: unsafe { fifo.assume_init() }, _holds: PhantomData })
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        self.fifo.in_.wrapping_sub(self.fifo.out) as usize
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts `value` in, or gives it back if the queue is full.
+    pub fn push(&mut self, value: T) -> Result<(), T> {
+        let from = &value as *const T as *const c_void;
+        // SAFETY: `from` has one element of the queue's size.
+        // INVARIANT: a `T` goes in.
+        if unsafe { bindings::__kfifo_in(&mut self.fifo, from, 1) } == 1 {
+            Ok(())
+        } else {
+            Err(value)
+        }
+    }
+
+    /// Takes out the oldest element, if there is one.
+    pub fn pop(&mut self) -> Option<T> {
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: `value` has room for one element of the queue's size.
+        let got = unsafe { bindings::__kfifo_out(&mut self.fifo, value.as_mut_ptr().cast(), 1) };
+        // SAFETY: an element came out, and by the invariant it is a `T`.
+        (got == 1).then(|| unsafe { value.assume_init() })
+    }
+
+    /// Copies the oldest elements, as many as fit, and leaves them in; how
+    /// many those are.
+    pub fn peek(&mut self, to: &mut [T]) -> usize {
+        let room = c_uint::try_from(to.len()).unwrap_or(c_uint::MAX);
+        // SAFETY: `to` has room for that many elements of the queue's size,
+        // and by the invariant what is copied are `T`s.
+        unsafe { bindings::__kfifo_out_peek(&mut self.fifo, to.as_mut_ptr().cast(), room) as usize }
+    }
+
+    /// Throws away the `count` oldest elements, or all if there are fewer.
+    pub fn skip(&mut self, count: usize) {
+        let count = count.min(self.len()) as c_uint;
+        self.fifo.out = self.fifo.out.wrapping_add(count);
+    }
+}
+
+impl<T: Copy + Send> Drop for Kfifo<T> {
+    fn drop(&mut self) {
+        // SAFETY: made by `__kfifo_alloc`, and not used again.
+        unsafe { bindings::__kfifo_free(&mut self.fifo) };
+    }
+}

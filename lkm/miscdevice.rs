@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Misc devices: a node under /dev, and what its open files do.
+//!
+//! C headers: `include/linux/miscdevice.h` and `include/linux/fs.h`.
+
+use crate::{
+    bindings,
+    error::{
+        code::{EINVAL, ENOTTY},
+        to_result, Result,
+    },
+    fs::{File, PollMask, PollTable, POLL_READABLE, POLL_WRITABLE},
+    source::{Quiesce, Source},
+    str::CStr,
+    this_module_ptr,
+    types::{Opaque, Pinned},
+    uaccess::{UserSlice, UserSliceReader, UserSliceWriter},
+};
+use core::{
+    ffi::{c_int, c_long, c_uint, c_ulong, c_void},
+    ptr::NonNull,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// One open file of a device; dropped when its last descriptor is closed.
+///
+/// All functions are called in process context and may sleep. Several threads
+/// may use one open file at a time, so they take `&self`. While a file is
+/// open the module cannot be unloaded.
+pub trait MiscDevice: Sized + Send + Sync + 'static {
+    /// What the registration holds for all openers.
+    type Shared: Send + Sync + 'static;
+
+    /// open(2). Other misc devices cannot be opened until it returns.
+    fn open(shared: &Self::Shared, file: &File) -> Result<Self>;
+
+    /// read(2) of at least one byte: how many were written to `buffer`; 0
+    /// means the end. `offset` is the file position, to be moved by as many.
+    fn read(
+        &self,
+        _file: &File,
+        _buffer: &mut UserSliceWriter,
+        _offset: &mut i64,
+    ) -> Result<usize> {
+        Err(EINVAL)
+    }
+
+    /// write(2): how many bytes were taken from `buffer`.
+    fn write(
+        &self,
+        _file: &File,
+        _buffer: &mut UserSliceReader,
+        _offset: &mut i64,
+    ) -> Result<usize> {
+        Err(EINVAL)
+    }
+
+    /// ioctl(2), with its command and its third argument. Those for which the
+    /// device has no meaning are `ENOTTY`.
+    fn ioctl(&self, _file: &File, _cmd: u32, _arg: usize) -> Result<isize> {
+        Err(ENOTTY)
+    }
+
+    /// poll(2): what is ready now, after the wait queues that will be woken
+    /// when that changes were registered.
+    fn poll<'file>(&'file self, _file: &File, _table: &mut PollTable<'file>) -> PollMask {
+        POLL_READABLE | POLL_WRITABLE
+    }
+}
+
+/// What a node is to be.
+pub struct MiscDeviceOptions {
+    /// Its name under /dev.
+    pub name: &'static CStr,
+    /// Its permissions, such as `0o600`.
+    pub mode: u16,
+}
+
+/// A node under /dev; dropping it removes the node.
+///
+/// It is there, and may be opened, from the moment of
+/// [`register`](Self::register): so that comes last. Files that are open when
+/// it is dropped stay so.
+pub struct MiscDeviceRegistration<T: MiscDevice> {
+    _inner: Source<Inner<T>>,
+}
+
+// SAFETY: openers share `Shared`, which is `Send` and `Sync`; the rest is C's,
+// which has a lock for it.
+unsafe impl<T: MiscDevice> Send for MiscDeviceRegistration<T> {}
+// SAFETY: as above.
+unsafe impl<T: MiscDevice> Sync for MiscDeviceRegistration<T> {}
+
+/// # Invariants
+///
+/// `device` is on the kernel's list of misc devices while `registered` is set.
+#[repr(C)]
+struct Inner<T: MiscDevice> {
+    device: Opaque<bindings::miscdevice>,
+    vtable: &'static Vtable,
+    registered: AtomicBool,
+    shared: T::Shared,
+}
+
+/// The part of `Inner<T>` that does not depend on `T`.
+#[repr(C)]
+struct Header {
+    device: Opaque<bindings::miscdevice>,
+    vtable: &'static Vtable,
+}
+
+impl<T: MiscDevice> MiscDeviceRegistration<T> {
+    /// Makes the node. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EEXIST` if there is a device of this name; `EBUSY` if there
+    /// is no minor number left; `ESHUTDOWN` while the module is being unloaded.
+    pub fn register(options: MiscDeviceOptions, shared: T::Shared) -> Result<Self> {
+        let inner = Inner::<T> {
+            device: Opaque::uninit(),
+            vtable: &Session::<T>::VTABLE,
+            registered: AtomicBool::new(false),
+            shared,
+        };
+        let inner = Source::new(inner, |inner| {
+            // SAFETY: zeroes are a `miscdevice` without anything.
+            let mut device: bindings::miscdevice = unsafe { core::mem::zeroed() };
+            device.minor = bindings::MISC_DYNAMIC_MINOR as c_int;
+            device.name = options.name.as_char_ptr();
+            device.mode = options.mode;
+            device.fops = &FOPS.0;
+            // SAFETY: nobody else has it yet.
+            unsafe { inner.device.get().write(device) };
+        })?;
+        // Set before, as an opener may come before `misc_register` returns.
+        inner.registered.store(true, Ordering::Relaxed);
+        // SAFETY: initialised, and stays where it is until deregistered.
+        let ret = to_result(unsafe { bindings::misc_register(inner.device.get()) });
+        if ret.is_err() {
+            // INVARIANT: it is not on the list.
+            inner.registered.store(false, Ordering::Relaxed);
+        }
+        ret.map(|()| Self { _inner: inner })
+    }
+}
+
+// SAFETY: `misc_deregister` waits for a running open, and none comes after it.
+// Open files do not use this: their module stays while they are open.
+unsafe impl<T: MiscDevice> Quiesce for Inner<T> {
+    fn quiesce(&self) {
+        if self.registered.swap(false, Ordering::Relaxed) {
+            // SAFETY: it is registered, by the invariant, and only one gets here.
+            unsafe { bindings::misc_deregister(self.device.get()) };
+        }
+    }
+}
+
+/// An open file's `private_data`.
+#[repr(C)]
+struct Session<T> {
+    vtable: &'static Vtable,
+    device: T,
+}
+
+/// What C calls, for one type of device. There is one `file_operations` for
+/// all of them, which a generic `static` could not be, and each open file
+/// finds these through its session.
+///
+/// # Safety of the functions
+///
+/// `open`: the `Header` is that of an `Inner<T>`, whose `open(2)` is running.
+/// The others: the file has a `Session<T>`, which `release` takes away.
+struct Vtable {
+    open: unsafe fn(*const Header, &File) -> Result<NonNull<c_void>>,
+    read: unsafe fn(*const c_void, &File, UserSlice, &mut i64) -> Result<usize>,
+    write: unsafe fn(*const c_void, &File, UserSlice, &mut i64) -> Result<usize>,
+    ioctl: unsafe fn(*const c_void, &File, u32, usize) -> Result<isize>,
+    poll: unsafe fn(*const c_void, &File, *mut bindings::poll_table_struct) -> PollMask,
+    release: unsafe fn(NonNull<c_void>),
+}
+
+impl<T: MiscDevice> Session<T> {
+    const VTABLE: Vtable = Vtable {
+        // SAFETY (of all): what `Vtable` says of its functions.
+        open: |header, file| {
+            // SAFETY: see `Vtable`; a registration waits for a running open.
+            let inner = unsafe { &*header.cast::<Inner<T>>() };
+            let device = T::open(&inner.shared, file)?;
+            let session = Pinned::new(Session { vtable: &Self::VTABLE, device })?;
+            Ok(session.into_raw().cast())
+        },
+        read: |session, file, slice, offset| {
+            // SAFETY: see `Vtable`.
+            unsafe { Self::device(session) }.read(file, &mut slice.writer(), offset)
+        },
+        write: |session, file, slice, offset| {
+            // SAFETY: see `Vtable`.
+            unsafe { Self::device(session) }.write(file, &mut slice.reader(), offset)
+        },
+        ioctl: |session, file, cmd, arg| {
+            // SAFETY: see `Vtable`.
+            unsafe { Self::device(session) }.ioctl(file, cmd, arg)
+        },
+        poll: |session, file, table| {
+            // SAFETY: the table is this file's. The session, and with it all
+            // that can be borrowed from it, lives until `release`, which comes
+            // after every poller has let go of the file.
+            unsafe {
+                Self::device(session).poll(file, &mut PollTable::new(file.as_ptr(), table))
+            }
+        },
+        release: |session| {
+            // SAFETY: see `Vtable`; it is from `into_raw` in `open`.
+            drop(unsafe { Pinned::from_raw(session.cast::<Session<T>>()) });
+        },
+    };
+
+    /// # Safety
+    ///
+    /// `session` is a `Session<T>` that is not released for `'a`.
+    unsafe fn device<'a>(session: *const c_void) -> &'a T {
+        // SAFETY: the caller's promise.
+        unsafe { &(*session.cast::<Session<T>>()).device }
+    }
+}
+
+struct Fops(bindings::file_operations);
+
+// SAFETY: nobody writes to it.
+unsafe impl Sync for Fops {}
+
+/// The owner is set, so that the module stays while a file is open.
+static FOPS: Fops = Fops(bindings::file_operations {
+    owner: this_module_ptr!(),
+    open: Some(open),
+    read: Some(read),
+    write: Some(write),
+    unlocked_ioctl: Some(ioctl),
+    #[cfg(CONFIG_COMPAT)]
+    compat_ioctl: Some(bindings::compat_ptr_ioctl),
+    poll: Some(poll),
+    release: Some(release),
+    ..NO_FOPS
+});
+
+const NO_FOPS: bindings::file_operations =
+    // SAFETY: all zeroes are a `file_operations` without any.
+    unsafe { core::mem::transmute([0u8; core::mem::size_of::<bindings::file_operations>()]) };
+
+/// The session of an open file, and its functions.
+///
+/// # Safety
+///
+/// `file` is a file that `open` has succeeded for, and not yet released.
+unsafe fn session(file: *mut bindings::file) -> (*mut c_void, &'static Vtable) {
+    // SAFETY: `open` has put a `Session` there, whose first field that is.
+    unsafe {
+        let session = (*file).private_data;
+        (session, *session.cast::<&'static Vtable>())
+    }
+}
+
+/// # Safety
+///
+/// Called by C, as `file_operations` says. So are those below.
+unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+    // SAFETY: `misc_open` leaves the `miscdevice` here, which is the first
+    // field of a `Header`, and holds the lock that deregistration takes.
+    // No file position: see `MiscDevice`.
+    let result = unsafe {
+        let header = (*file).private_data.cast::<Header>();
+        bindings::stream_open(inode, file);
+        ((*header).vtable.open)(header, File::from_ptr(file))
+    };
+    match result {
+        Ok(session) => {
+            // SAFETY: the file is not open yet, so it is ours alone.
+            unsafe { (*file).private_data = session.as_ptr() };
+            0
+        }
+        Err(error) => error.to_errno(),
+    }
+}
+
+unsafe extern "C" fn read(
+    file: *mut bindings::file,
+    buffer: *mut core::ffi::c_char,
+    len: usize,
+    offset: *mut bindings::loff_t,
+) -> isize {
+    if len == 0 {
+        return 0;
+    }
+    // SAFETY: C gives an open file of this device, and an offset or, for a
+    // stream, null.
+    let result = unsafe {
+        let (session, vtable) = session(file);
+        let mut start = 0;
+        let offset = offset.as_mut().unwrap_or(&mut start);
+        (vtable.read)(session, File::from_ptr(file), UserSlice::new(buffer as usize, len), offset)
+    };
+    to_isize(result)
+}
+
+unsafe extern "C" fn write(
+    file: *mut bindings::file,
+    buffer: *const core::ffi::c_char,
+    len: usize,
+    offset: *mut bindings::loff_t,
+) -> isize {
+    // SAFETY: as in `read`.
+    let result = unsafe {
+        let (session, vtable) = session(file);
+        let mut start = 0;
+        let offset = offset.as_mut().unwrap_or(&mut start);
+        (vtable.write)(session, File::from_ptr(file), UserSlice::new(buffer as usize, len), offset)
+    };
+    to_isize(result)
+}
+
+unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
+    // SAFETY: C gives an open file of this device.
+    let result = unsafe {
+        let (session, vtable) = session(file);
+        (vtable.ioctl)(session, File::from_ptr(file), cmd, arg as usize)
+    };
+    result.unwrap_or_else(|error| error.to_errno() as isize) as c_long
+}
+
+unsafe extern "C" fn poll(
+    file: *mut bindings::file,
+    table: *mut bindings::poll_table_struct,
+) -> bindings::__poll_t {
+    // SAFETY: C gives an open file of this device, and its table or null.
+    unsafe {
+        let (session, vtable) = session(file);
+        (vtable.poll)(session, File::from_ptr(file), table)
+    }
+}
+
+unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+    // SAFETY: C calls this once, after all else.
+    unsafe {
+        let (session, vtable) = session(file);
+        if let Some(session) = NonNull::new(session) {
+            (vtable.release)(session);
+        }
+    }
+    0
+}
+
+fn to_isize(result: Result<usize>) -> isize {
+    match result {
+        Ok(count) => count as isize,
+        Err(error) => error.to_errno() as isize,
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A module's life: what [`module!`] makes of a type.
+//!
+//! C header: `include/linux/module.h`.
+
+use crate::{bindings, error::Result, source, this_module_ptr};
+use core::{cell::UnsafeCell, ffi::c_int};
+
+pub use kernel::ThisModule;
+
+/// What a module is: the value that lives from insmod to rmmod.
+///
+/// Its [`Drop`] is the module's exit. Fields are dropped in the order in which
+/// they are declared, so what makes events comes before what they need.
+pub trait Module: Sized + Send + Sync + 'static {
+    /// Called once, at insmod; process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// An error is what insmod fails with. Whatever was made until then is
+    /// dropped first.
+    fn init(module: &'static ThisModule) -> Result<Self>;
+}
+
+/// The place where a loaded module's value lives.
+///
+/// # Invariants
+///
+/// Only [`init`](Self::init) and [`exit`](Self::exit) touch the value, and the
+/// kernel calls them once each, one after the other.
+#[doc(hidden)]
+pub struct Slot<M>(UnsafeCell<Option<M>>);
+
+// SAFETY: by the invariant nothing accesses the value at the same time, and
+// `Module` asks for `Send`, so that init and exit may be different threads.
+unsafe impl<M: Module> Sync for Slot<M> {}
+
+impl<M: Module> Slot<M> {
+    #[allow(missing_docs, clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self(UnsafeCell::new(None))
+    }
+
+    /// Makes the module's value, or cleans up after a failure to do so.
+    ///
+    /// # Safety
+    ///
+    /// Called by `init_module` alone, once.
+    pub unsafe fn init(&'static self) -> c_int {
+        match M::init(&THIS_MODULE) {
+            Ok(value) => {
+                // SAFETY: by the invariant nobody else looks at the value now.
+                unsafe { *self.0.get() = Some(value) };
+                0
+            }
+            Err(error) => {
+                source::stop_all();
+                wait_for_openers();
+                // A file operation may have armed something meanwhile.
+                source::stop_all();
+                error.to_errno()
+            }
+        }
+    }
+
+    /// Drops the module's value.
+    ///
+    /// # Safety
+    ///
+    /// Called by `cleanup_module` alone, once, after a successful `init`.
+    pub unsafe fn exit(&'static self) {
+        // SAFETY: by the invariant nobody else looks at the value now.
+        drop(unsafe { (*self.0.get()).take() });
+        // For what safe code leaked: it may still be armed.
+        source::stop_all();
+    }
+}
+
+/// Waits until no file of this module is open.
+///
+/// The kernel frees a module whose init has failed without a look at its
+/// reference count, but a node may have been opened in the moment for which
+/// it was there. No more can come: its registration is gone by now.
+fn wait_for_openers() {
+    let module = this_module_ptr!();
+    // SAFETY: this module's own `struct module`, which outlives its code; the
+    // count has one reference for the init that is running.
+    while unsafe { bindings::module_refcount(module) } > 1 {
+        // SAFETY: module init is process context, where one may sleep.
+        unsafe { bindings::msleep(10) };
+    }
+}
+
+/// `THIS_MODULE`: the module that this copy of `lkm` is linked into.
+///
+/// A macro, because neither a constant nor a `const fn` may name a static.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! this_module_ptr {
+    () => {
+        // SAFETY: only the address is taken; the linker makes this symbol the
+        // module's own structure.
+        unsafe { core::ptr::addr_of!(kernel::bindings::__this_module) as *mut _ }
+    };
+}
+
+static THIS_MODULE: ThisModule =
+    // SAFETY: the right one, see `this_module_ptr!`.
+    unsafe { ThisModule::from_ptr(core::ptr::addr_of!(kernel::bindings::__this_module) as *mut _) };
+
+/// Copies a string into an array, for sections that hold bytes.
+#[doc(hidden)]
+pub const fn bytes<const N: usize>(s: &str) -> [u8; N] {
+    let mut array = [0; N];
+    let mut i = 0;
+    while i < N {
+        array[i] = s.as_bytes()[i];
+        i += 1;
+    }
+    array
+}
+
+/// One `key=value` of a module's `.modinfo`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! modinfo {
+    ($($part:expr),+) => {
+        const _: () = {
+            const INFO: &str = concat!($($part,)+ "\0");
+            #[link_section = ".modinfo"]
+            #[used]
+            static BYTES: [u8; INFO.len()] = $crate::module::bytes(INFO);
+        };
+    };
+}
+
+/// Declares the module of this file.
+///
+/// `type` implements [`Module`]; `name` is that of the .ko, and begins every
+/// line that the module prints. Parameters are read with `.value()`; see
+/// [`crate::moduleparam`] for their types.
+///
+/// ```ignore
+/// module! {
+///     type: Hello,
+///     name: "hello",
+///     author: "rlkm",
+///     description: "Greets",
+///     license: "GPL",
+///     params: {
+///         times: u32 {
+///             default: 1,
+///             range: 1..=100,
+///             permissions: 0o444,
+///             description: "how often to greet",
+///         },
+///     },
+/// }
+///
+/// let n = module_parameters::times.value();
+/// ```
+#[macro_export]
+macro_rules! module {
+    (
+        type: $type:ty,
+        name: $name:literal,
+        author: $author:literal,
+        description: $description:literal,
+        license: $license:literal
+        $(, params: { $($param:ident: $ptype:tt { $($attributes:tt)* }),* $(,)? })?
+        $(,)?
+    ) => {
+        /// The name of this module.
+        const __MODULE_NAME: &$crate::str::CStr = $crate::c_str!($name);
+        /// What every line that this module prints begins with.
+        const __LOG_PREFIX: &$crate::str::CStr = $crate::c_str!(concat!($name, ": "));
+
+        $crate::modinfo!("author=", $author);
+        $crate::modinfo!("description=", $description);
+        $crate::modinfo!("license=", $license);
+
+        $(
+            /// The parameters of this module.
+            mod module_parameters {
+                $($crate::module_param!($param: $ptype, $($attributes)*);)*
+            }
+        )?
+
+        const _: () = {
+            static SLOT: $crate::module::Slot<$type> = $crate::module::Slot::new();
+
+            #[no_mangle]
+            extern "C" fn init_module() -> core::ffi::c_int {
+                // SAFETY: the kernel calls this once, at insmod.
+                unsafe { SLOT.init() }
+            }
+
+            #[no_mangle]
+            extern "C" fn cleanup_module() {
+                // SAFETY: the kernel calls this once, at rmmod, after init.
+                unsafe { SLOT.exit() }
+            }
+        };
+    };
+}

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Module parameters: set at insmod, seen and perhaps set under /sys/module.
+//!
+//! C header: `include/linux/moduleparam.h`.
+//!
+//! | type | takes | `.value()` |
+//! | --- | --- | --- |
+//! | `bool` | `y`, `n`, `1`, `0`, `on`, `off`; no value means yes | `bool` |
+//! | `u8`, `i16`, `u16`, `i32`, `u32`, `i64`, `u64` | a number (`0x…` and `0…` too), in `range` if one is given | itself |
+//! | `str` | UTF-8 of at most 1,023 bytes; set at insmod only | `&'static str` |
+//!
+//! A bad value is `EINVAL`, and the parameter keeps the one that it had.
+//! `.value()` may be called in any context. A parameter with a write bit in
+//! its `permissions` may change between two calls.
+
+use crate::{
+    bindings,
+    error::{code::EINVAL, to_result},
+    str::CStr,
+};
+use core::{
+    ffi::{c_char, c_int, c_void},
+    ptr::addr_of_mut,
+    sync::atomic::*,
+};
+
+/// How C reads and writes one type of number.
+#[doc(hidden)]
+pub trait Number: Copy + PartialOrd + Sync + 'static {
+    type Atomic: Sync;
+    const ZERO: Self;
+    const FLAGS: u32;
+    const SET: unsafe extern "C" fn(*const c_char, *const bindings::kernel_param) -> c_int;
+    const GET: unsafe extern "C" fn(*mut c_char, *const bindings::kernel_param) -> c_int;
+
+    fn load(atomic: &Self::Atomic) -> Self;
+    fn store(atomic: &Self::Atomic, value: Self);
+}
+
+/// A parameter that is a number or a bool.
+#[doc(hidden)]
+pub struct NumberParam<T: Number> {
+    value: T::Atomic,
+    min: T,
+    max: T,
+}
+
+macro_rules! numbers {
+    ($($type:ident $atomic:ident $set:ident $get:ident $name:literal $min:expr, $max:expr, $flags:expr;)*) => {
+        $(
+            impl Number for $type {
+                type Atomic = $atomic;
+                const ZERO: Self = $min;
+                const FLAGS: u32 = $flags;
+                const SET: unsafe extern "C" fn(*const c_char, *const bindings::kernel_param) -> c_int =
+                    bindings::$set;
+                const GET: unsafe extern "C" fn(*mut c_char, *const bindings::kernel_param) -> c_int =
+                    bindings::$get;
+
+                fn load(atomic: &$atomic) -> $type {
+                    atomic.load(Ordering::Relaxed)
+                }
+
+                fn store(atomic: &$atomic, value: $type) {
+                    atomic.store(value, Ordering::Relaxed);
+                }
+            }
+
+            #[allow(missing_docs)]
+            impl NumberParam<$type> {
+                pub const MIN: $type = $min;
+                pub const MAX: $type = $max;
+
+                #[inline]
+                pub const fn new(value: $type, min: $type, max: $type) -> Self {
+                    assert!(min as u64 == value as u64 || min < value, "default below range");
+                    assert!(max as u64 == value as u64 || value < max, "default above range");
+                    Self { value: $atomic::new(value), min, max }
+                }
+            }
+        )*
+
+        /// The C name of a parameter's type, for modinfo.
+        #[doc(hidden)]
+        #[macro_export]
+        macro_rules! param_type {
+            $(($type) => { $name };)*
+            (str) => { "charp" };
+        }
+    };
+}
+
+const NOARG: u32 = bindings::KERNEL_PARAM_OPS_FL_NOARG as u32;
+
+numbers! {
+    bool AtomicBool param_set_bool param_get_bool "bool" false, true, NOARG;
+    u8 AtomicU8 param_set_byte param_get_byte "byte" u8::MIN, u8::MAX, 0;
+    i16 AtomicI16 param_set_short param_get_short "short" i16::MIN, i16::MAX, 0;
+    u16 AtomicU16 param_set_ushort param_get_ushort "ushort" u16::MIN, u16::MAX, 0;
+    i32 AtomicI32 param_set_int param_get_int "int" i32::MIN, i32::MAX, 0;
+    u32 AtomicU32 param_set_uint param_get_uint "uint" u32::MIN, u32::MAX, 0;
+    i64 AtomicI64 param_set_long param_get_long "long" i64::MIN, i64::MAX, 0;
+    u64 AtomicU64 param_set_ullong param_get_ullong "ullong" u64::MIN, u64::MAX, 0;
+}
+
+impl<T: Number> NumberParam<T> {
+    #[allow(missing_docs)]
+    pub const OPS: bindings::kernel_param_ops = bindings::kernel_param_ops {
+        flags: T::FLAGS,
+        set: Some(Self::set),
+        get: Some(Self::get),
+        free: None,
+    };
+
+    /// The value as it is now; any context.
+    #[inline]
+    pub fn value(&self) -> T {
+        T::load(&self.value)
+    }
+
+    /// # Safety
+    ///
+    /// `param` is a [`KernelParam`] whose `arg` is a `NumberParam<T>`; `text`
+    /// is null or a C string.
+    unsafe extern "C" fn set(text: *const c_char, param: *const bindings::kernel_param) -> c_int {
+        let mut value = T::ZERO;
+        // SAFETY: `SET` writes a `T` to where `arg` points, and reads no more
+        // than that of the parameter; `text` is as the caller promises.
+        let ret = unsafe {
+            let mut copy = core::ptr::read(param);
+            copy.__bindgen_anon_1.arg = addr_of_mut!(value).cast();
+            (T::SET)(text, &copy)
+        };
+        // SAFETY: by this function's requirement; parameters are static.
+        let this = unsafe { &*(*param).__bindgen_anon_1.arg.cast::<Self>() };
+        if to_result(ret).is_err() || value < this.min || value > this.max {
+            return EINVAL.to_errno();
+        }
+        T::store(&this.value, value);
+        0
+    }
+
+    /// # Safety
+    ///
+    /// As for `set`; `buffer` is a page.
+    unsafe extern "C" fn get(buffer: *mut c_char, param: *const bindings::kernel_param) -> c_int {
+        // SAFETY: by this function's requirement; `GET` reads a `T` from where
+        // `arg` points and writes no more than a page.
+        unsafe {
+            let mut copy = core::ptr::read(param);
+            let mut value = (*copy.__bindgen_anon_1.arg.cast::<Self>()).value();
+            copy.__bindgen_anon_1.arg = addr_of_mut!(value).cast();
+            (T::GET)(buffer, &copy)
+        }
+    }
+}
+
+/// A parameter that is a string.
+///
+/// # Invariants
+///
+/// `text` is a C string in UTF-8. It is replaced only while the module is
+/// being loaded, before any of its code runs, and freed after all of it has.
+#[doc(hidden)]
+#[repr(transparent)]
+pub struct StrParam {
+    text: AtomicPtr<c_char>,
+}
+
+impl StrParam {
+    #[allow(missing_docs)]
+    pub const OPS: bindings::kernel_param_ops = bindings::kernel_param_ops {
+        flags: 0,
+        set: Some(Self::set),
+        get: Some(bindings::param_get_charp),
+        free: Some(bindings::param_free_charp),
+    };
+
+    #[allow(missing_docs)]
+    #[inline]
+    pub const fn new(default: &'static CStr) -> Self {
+        // INVARIANT: `module_param!` makes `default` from a `str`.
+        Self { text: AtomicPtr::new(default.as_char_ptr() as *mut c_char) }
+    }
+
+    /// The value; any context.
+    #[inline]
+    pub fn value(&self) -> &'static str {
+        let text = self.text.load(Ordering::Relaxed);
+        // SAFETY: by the invariant this is a C string, in UTF-8, that stays
+        // as it is for as long as code of this module runs.
+        unsafe {
+            let len = bindings::strlen(text);
+            core::str::from_utf8_unchecked(core::slice::from_raw_parts(text.cast(), len as usize))
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `param` is a [`KernelParam`] whose `arg` is a `StrParam`; `text` is a
+    /// C string; no code of this module runs yet.
+    unsafe extern "C" fn set(text: *const c_char, param: *const bindings::kernel_param) -> c_int {
+        // SAFETY: `text` is a C string, by this function's requirement.
+        let bytes = unsafe {
+            core::slice::from_raw_parts(text.cast(), bindings::strlen(text) as usize)
+        };
+        if bytes.len() > 1023 || core::str::from_utf8(bytes).is_err() {
+            return EINVAL.to_errno();
+        }
+        // SAFETY: `arg` points to a `char *`, for `StrParam` is one.
+        // INVARIANT: the bytes were checked above.
+        unsafe { bindings::param_set_charp(text, param) }
+    }
+}
+
+/// One entry of the section `__param`.
+#[doc(hidden)]
+#[repr(transparent)]
+pub struct KernelParam(bindings::kernel_param);
+
+// SAFETY: nothing writes to it, and its pointers are to statics.
+unsafe impl Sync for KernelParam {}
+
+impl KernelParam {
+    /// Describes a parameter to the kernel.
+    ///
+    /// # Safety
+    ///
+    /// `arg` is what the functions in `ops` ask for; `module` is this one.
+    #[inline]
+    pub const unsafe fn new(
+        module: *mut bindings::module,
+        name: &'static CStr,
+        ops: &'static bindings::kernel_param_ops,
+        permissions: u16,
+        arg: *const c_void,
+    ) -> Self {
+        // What VERIFY_OCTAL_PERMISSIONS asks of C.
+        assert!(permissions <= 0o777, "permissions are octal: 0o644");
+        assert!(permissions & 0o002 == 0, "not writable by everyone");
+        assert!(
+            (permissions >> 6) & 4 >= (permissions >> 3) & 4
+                && (permissions >> 3) & 4 >= permissions & 4
+                && (permissions >> 6) & 2 >= (permissions >> 3) & 2,
+            "the owner may do what the group may, and the group what all may"
+        );
+        Self(bindings::kernel_param {
+            name: name.as_char_ptr(),
+            mod_: module,
+            ops,
+            perm: permissions,
+            level: -1,
+            flags: 0,
+            __bindgen_anon_1: bindings::kernel_param__bindgen_ty_1 { arg: arg as *mut c_void },
+        })
+    }
+}
+
+/// One parameter of a [`module!`](crate::module!).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! module_param {
+    ($name:ident: str, default: $default:literal, permissions: $perm:expr, description: $description:literal $(,)?) => {
+        #[doc = $description]
+        #[allow(non_upper_case_globals)]
+        pub(crate) static $name: $crate::moduleparam::StrParam =
+            $crate::moduleparam::StrParam::new($crate::c_str!($default));
+        const _: () = assert!($perm & 0o222 == 0, "a string cannot be set after insmod");
+        $crate::module_param!(@entry $name str ($crate::moduleparam::StrParam) $perm, $description);
+    };
+    ($name:ident: $type:ident, default: $default:expr, permissions: $perm:expr, description: $description:literal $(,)?) => {
+        $crate::module_param!($name: $type, default: $default,
+            range: <$crate::moduleparam::NumberParam<$type>>::MIN..=<$crate::moduleparam::NumberParam<$type>>::MAX,
+            permissions: $perm, description: $description);
+    };
+    ($name:ident: $type:ident, default: $default:expr, range: $range:expr, permissions: $perm:expr, description: $description:literal $(,)?) => {
+        #[doc = $description]
+        #[allow(non_upper_case_globals)]
+        pub(crate) static $name: $crate::moduleparam::NumberParam<$type> = {
+            const RANGE: core::ops::RangeInclusive<$type> = $range;
+            $crate::moduleparam::NumberParam::<$type>::new($default, *RANGE.start(), *RANGE.end())
+        };
+        $crate::module_param!(@entry $name $type ($crate::moduleparam::NumberParam<$type>) $perm, $description);
+    };
+    (@entry $name:ident $type:ident ($storage:ty) $perm:expr, $description:literal) => {
+        $crate::modinfo!("parm=", stringify!($name), ":", $description);
+        $crate::modinfo!("parmtype=", stringify!($name), ":", $crate::param_type!($type));
+        const _: () = {
+            #[link_section = "__param"]
+            #[used]
+            static PARAM: $crate::moduleparam::KernelParam =
+                // SAFETY: `arg` and `ops` are of the same storage type.
+                unsafe {
+                    $crate::moduleparam::KernelParam::new(
+                        core::ptr::addr_of!(kernel::bindings::__this_module) as *mut _,
+                        $crate::c_str!(stringify!($name)),
+                        &<$storage>::OPS,
+                        $perm,
+                        core::ptr::addr_of!($name) as *const core::ffi::c_void,
+                    )
+                };
+        };
+    };
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What all locks have in common.
+//!
+//! C headers: `include/linux/lockdep.h`, and those of the backends.
+
+use crate::{
+    bindings,
+    error::Result,
+    str::CStr,
+    types::{Opaque, Pinned},
+};
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+};
+
+/// What lockdep knows a kind of lock by: one for each place that makes locks.
+///
+/// Made by the `new_…!` macros.
+#[repr(transparent)]
+pub struct LockClassKey(Opaque<bindings::lock_class_key>);
+
+// SAFETY: only lockdep looks into it, under locks of its own.
+unsafe impl Sync for LockClassKey {}
+
+impl LockClassKey {
+    /// A key for a `static`: lockdep accepts no other.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self(Opaque::uninit())
+    }
+
+    pub(crate) fn as_ptr(&'static self) -> *mut bindings::lock_class_key {
+        self.0.get()
+    }
+}
+
+/// How a kind of lock is taken and released.
+///
+/// # Safety
+///
+/// From `lock` or a successful `try_lock` to `unlock`, no other caller gets
+/// the lock, on any thread or CPU or in an interrupt.
+pub unsafe trait Backend {
+    /// The C lock.
+    type State;
+
+    /// What `unlock` needs to know of `lock`.
+    type GuardState;
+
+    /// Initialises a lock.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is valid, and stays where it is until `destroy`.
+    unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey);
+
+    /// Says that the lock will not be used again.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is initialised.
+    unsafe fn destroy(_ptr: *mut Self::State) {}
+
+    /// Takes the lock, waiting until it can be had.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is initialised.
+    unsafe fn lock(ptr: *mut Self::State) -> Self::GuardState;
+
+    /// Takes the lock if it can be had at once.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is initialised.
+    unsafe fn try_lock(ptr: *mut Self::State) -> Option<Self::GuardState>;
+
+    /// Releases the lock.
+    ///
+    /// # Safety
+    ///
+    /// The caller holds the lock, and `state` is what taking it returned.
+    unsafe fn unlock(ptr: *mut Self::State, state: &Self::GuardState);
+}
+
+struct Inner<T, B: Backend> {
+    lock: Opaque<B::State>,
+    data: UnsafeCell<T>,
+}
+
+/// A lock with the data that it guards, in one allocation.
+///
+/// See [`Mutex`](super::Mutex), [`SpinLock`](super::SpinLock) and
+/// [`SpinLockIrq`](super::SpinLockIrq).
+///
+/// # Invariants
+///
+/// The C lock is initialised. Whoever accesses the data holds it, or has
+/// exclusive access to the whole.
+pub struct Lock<T, B: Backend> {
+    inner: Pinned<Inner<T, B>>,
+}
+
+// SAFETY: the data goes where the lock goes; the C lock belongs to no thread.
+unsafe impl<T: Send, B: Backend> Send for Lock<T, B> {}
+// SAFETY: only one holder at a time gets at the data, so `T` need not be `Sync`.
+unsafe impl<T: Send, B: Backend> Sync for Lock<T, B> {}
+
+impl<T, B: Backend> Lock<T, B> {
+    /// Made by the `new_…!` macros. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new(data: T, name: &'static CStr, key: &'static LockClassKey) -> Result<Self> {
+        let inner = Pinned::new(Inner { lock: Opaque::uninit(), data: UnsafeCell::new(data) })?;
+        // SAFETY: `Pinned` keeps it where it is.
+        unsafe { B::init(inner.lock.get(), name, key) };
+        // INVARIANT: just initialised.
+        Ok(Self { inner })
+    }
+
+    /// Takes the lock, waiting until it can be had.
+    ///
+    /// Deadlocks if this thread has it already.
+    pub fn lock(&self) -> Guard<'_, T, B> {
+        // SAFETY: initialised by the invariant.
+        let state = unsafe { B::lock(self.inner.lock.get()) };
+        // INVARIANT: just taken.
+        Guard { lock: self, state, _not_send: PhantomData }
+    }
+
+    /// Takes the lock if it can be had at once.
+    pub fn try_lock(&self) -> Option<Guard<'_, T, B>> {
+        // SAFETY: initialised by the invariant.
+        let state = unsafe { B::try_lock(self.inner.lock.get()) }?;
+        // INVARIANT: just taken.
+        Some(Guard { lock: self, state, _not_send: PhantomData })
+    }
+}
+
+impl<T, B: Backend> Drop for Lock<T, B> {
+    fn drop(&mut self) {
+        // SAFETY: initialised by the invariant.
+        unsafe { B::destroy(self.inner.lock.get()) };
+    }
+}
+
+/// The right to use the data behind a lock; releases it when dropped.
+///
+/// A guard that is leaked never releases: the next to take the lock waits for
+/// ever, and what the lock switches off (preemption, interrupts) stays off.
+///
+/// # Invariants
+///
+/// This thread holds the lock.
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct Guard<'a, T, B: Backend> {
+    lock: &'a Lock<T, B>,
+    state: B::GuardState,
+    // C wants a lock released by the thread, and on the CPU, that took it.
+    _not_send: PhantomData<*mut ()>,
+}
+
+// SAFETY: a shared guard gives out `&T` and nothing else.
+unsafe impl<T: Sync, B: Backend> Sync for Guard<'_, T, B> {}
+
+impl<T, B: Backend> Deref for Guard<'_, T, B> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: this holds the lock, by the invariant.
+        unsafe { &*self.lock.inner.data.get() }
+    }
+}
+
+impl<T, B: Backend> DerefMut for Guard<'_, T, B> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: this holds the lock, by the invariant.
+        unsafe { &mut *self.lock.inner.data.get() }
+    }
+}
+
+impl<T, B: Backend> Drop for Guard<'_, T, B> {
+    fn drop(&mut self) {
+        // SAFETY: this holds the lock, by the invariant.
+        unsafe { B::unlock(self.lock.inner.lock.get(), &self.state) };
+    }
+}
+
+/// Calls `$new(data, name, key)` with a key of this place's own.
+///
+/// The name is what lockdep's reports show; without one it is the place.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! with_lock_class {
+    ($new:path, ($($arg:expr),*)) => {
+        $crate::with_lock_class!($new, ($($arg),*), concat!(file!(), ":", line!()))
+    };
+    ($new:path, ($($arg:expr),*), $name:expr) => {{
+        static KEY: $crate::sync::LockClassKey = $crate::sync::LockClassKey::new();
+        $new($($arg,)* $crate::c_str!($name), &KEY)
+    }};
+}

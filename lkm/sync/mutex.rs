@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A lock whose waiters sleep.
+//!
+//! C header: `include/linux/mutex.h`.
+
+use super::lock::{Backend, Lock, LockClassKey};
+use crate::{bindings, str::CStr};
+
+/// A lock for process context, under which one may sleep.
+///
+/// Taking it may sleep. See [`new_mutex!`](crate::new_mutex!).
+pub type Mutex<T> = Lock<T, MutexBackend>;
+
+/// Makes a [`Mutex`]: `new_mutex!(data, "name")`, a [`Result`](crate::Result).
+#[macro_export]
+macro_rules! new_mutex {
+    ($data:expr $(, $name:literal)?) => {
+        $crate::with_lock_class!($crate::sync::Mutex::new, ($data) $(, $name)?)
+    };
+}
+
+/// `struct mutex`.
+pub struct MutexBackend;
+
+// SAFETY: a `struct mutex` has one holder at a time.
+unsafe impl Backend for MutexBackend {
+    type State = bindings::mutex;
+    type GuardState = ();
+
+    unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey) {
+        // SAFETY: the caller's promise; name and key are static.
+        unsafe { bindings::lkm_mutex_init(ptr, name.as_char_ptr(), key.as_ptr()) };
+    }
+
+    unsafe fn destroy(ptr: *mut Self::State) {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_mutex_destroy(ptr) };
+    }
+
+    unsafe fn lock(ptr: *mut Self::State) {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_mutex_lock(ptr) };
+    }
+
+    unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
+        // SAFETY: the caller's promise.
+        (unsafe { bindings::mutex_trylock(ptr) } != 0).then(|| ())
+    }
+
+    unsafe fn unlock(ptr: *mut Self::State, _state: &()) {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::mutex_unlock(ptr) };
+    }
+}

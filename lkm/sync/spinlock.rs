@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Locks whose waiters spin.
+//!
+//! C header: `include/linux/spinlock.h`.
+
+use super::lock::{Backend, Lock, LockClassKey};
+use crate::{bindings, str::CStr};
+
+/// A lock for threads, tasklets and timers, under which one must not sleep.
+///
+/// It switches preemption off and leaves interrupts on: data that a hard
+/// interrupt handler uses too belongs in a [`SpinLockIrq`], and data that a
+/// softirq uses too must be taken there by nobody else, or likewise.
+/// See [`new_spinlock!`](crate::new_spinlock!).
+pub type SpinLock<T> = Lock<T, SpinLockBackend>;
+
+/// A lock for any context, under which one must not sleep.
+///
+/// It switches this CPU's interrupts off, and back to what they were.
+/// Guards are to be dropped in the reverse order of their making.
+/// See [`new_spinlock_irq!`](crate::new_spinlock_irq!).
+pub type SpinLockIrq<T> = Lock<T, SpinLockIrqBackend>;
+
+/// Makes a [`SpinLock`]: `new_spinlock!(data, "name")`, a [`Result`](crate::Result).
+#[macro_export]
+macro_rules! new_spinlock {
+    ($data:expr $(, $name:literal)?) => {
+        $crate::with_lock_class!($crate::sync::SpinLock::new, ($data) $(, $name)?)
+    };
+}
+
+/// Makes a [`SpinLockIrq`]: `new_spinlock_irq!(data, "name")`, a [`Result`](crate::Result).
+#[macro_export]
+macro_rules! new_spinlock_irq {
+    ($data:expr $(, $name:literal)?) => {
+        $crate::with_lock_class!($crate::sync::SpinLockIrq::new, ($data) $(, $name)?)
+    };
+}
+
+/// `spinlock_t`, taken with `spin_lock`.
+pub struct SpinLockBackend;
+
+// SAFETY: a `spinlock_t` has one holder at a time; an interrupt that wants it
+// on the holder's CPU spins for ever and does not get it.
+unsafe impl Backend for SpinLockBackend {
+    type State = bindings::spinlock_t;
+    type GuardState = ();
+
+    unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey) {
+        // SAFETY: the caller's promise; name and key are static.
+        unsafe { bindings::lkm_spin_lock_init(ptr, name.as_char_ptr(), key.as_ptr()) };
+    }
+
+    unsafe fn lock(ptr: *mut Self::State) {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_spin_lock(ptr) };
+    }
+
+    unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
+        // SAFETY: the caller's promise.
+        (unsafe { bindings::lkm_spin_trylock(ptr) } != 0).then(|| ())
+    }
+
+    unsafe fn unlock(ptr: *mut Self::State, _state: &()) {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_spin_unlock(ptr) };
+    }
+}
+
+/// `spinlock_t`, taken with `spin_lock_irqsave`.
+pub struct SpinLockIrqBackend;
+
+// SAFETY: as for `SpinLockBackend`.
+unsafe impl Backend for SpinLockIrqBackend {
+    type State = bindings::spinlock_t;
+    /// The interrupt state to go back to.
+    type GuardState = core::ffi::c_ulong;
+
+    unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey) {
+        // SAFETY: the caller's promise; name and key are static.
+        unsafe { bindings::lkm_spin_lock_init(ptr, name.as_char_ptr(), key.as_ptr()) };
+    }
+
+    unsafe fn lock(ptr: *mut Self::State) -> Self::GuardState {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_spin_lock_irqsave(ptr) }
+    }
+
+    unsafe fn try_lock(ptr: *mut Self::State) -> Option<Self::GuardState> {
+        let mut flags = 0;
+        // SAFETY: the caller's promise.
+        let taken = unsafe { bindings::lkm_spin_trylock_irqsave(ptr, &mut flags) };
+        taken.then(|| flags)
+    }
+
+    unsafe fn unlock(ptr: *mut Self::State, flags: &Self::GuardState) {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_spin_unlock_irqrestore(ptr, *flags) };
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tasklets: work that an interrupt handler leaves for just after it.
+//!
+//! C header: `include/linux/interrupt.h`.
+//!
+//! ```text
+//!          schedule                  interrupts are done
+//!   idle ─────────────> scheduled ─────────────────────────> running
+//!    ^                      ^                                │    │
+//!    │                      └────────── schedule ────────────┘    │
+//!    └────────────────────────────── done ────────────────────────┘
+//! ```
+
+use crate::{
+    bindings,
+    error::Result,
+    source::{stopped, Quiesce, Source},
+    types::Opaque,
+};
+use core::cell::UnsafeCell;
+
+/// What a [`Tasklet`] calls.
+pub trait TaskletCallback: Send + 'static {
+    /// Called once for one or more calls of [`Tasklet::schedule`]; softirq
+    /// context on the CPU that scheduled it. Must not sleep.
+    ///
+    /// The kernel runs a tasklet on one CPU at a time, so this has its data to
+    /// itself.
+    fn run(&mut self);
+}
+
+#[repr(C)]
+struct Inner<T> {
+    tasklet: Opaque<bindings::tasklet_struct>,
+    callback: UnsafeCell<T>,
+}
+
+/// A `tasklet_struct` with its callback's data.
+///
+/// Dropping it waits until it is idle, and drops the data.
+///
+/// # Invariants
+///
+/// The C tasklet is initialised; only its function accesses `callback`.
+pub struct Tasklet<T: TaskletCallback> {
+    inner: Source<Inner<T>>,
+}
+
+// SAFETY: the C tasklet synchronises itself, and the data, which may be sent
+// to where it is called and dropped, is never shared.
+unsafe impl<T: TaskletCallback> Send for Tasklet<T> {}
+// SAFETY: as above.
+unsafe impl<T: TaskletCallback> Sync for Tasklet<T> {}
+
+impl<T: TaskletCallback> Tasklet<T> {
+    /// Makes an idle tasklet. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `ESHUTDOWN` while the module is being unloaded.
+    pub fn new(callback: T) -> Result<Self> {
+        let inner = Inner { tasklet: Opaque::uninit(), callback: UnsafeCell::new(callback) };
+        let inner = Source::new(inner, |inner| {
+            // SAFETY: a `Source` keeps it where it is.
+            unsafe { bindings::tasklet_setup(inner.tasklet.get(), Some(run::<T>)) };
+        })?;
+        // INVARIANT: just initialised.
+        Ok(Self { inner })
+    }
+
+    /// Has the callback called soon, if it is not scheduled yet; any context.
+    pub fn schedule(&self) {
+        if !stopped() {
+            // SAFETY: initialised by the invariant.
+            unsafe { bindings::lkm_tasklet_schedule(self.inner.tasklet.get()) };
+        }
+    }
+
+    /// Waits until it is idle: what was scheduled has run.
+    ///
+    /// Process context, may sleep.
+    pub fn kill(&self) {
+        self.inner.quiesce();
+    }
+}
+
+// SAFETY: `tasklet_kill` waits until the tasklet is neither scheduled nor
+// running, and keeps it from being scheduled meanwhile.
+unsafe impl<T: TaskletCallback> Quiesce for Inner<T> {
+    fn quiesce(&self) {
+        // SAFETY: initialised, by the invariant of `Tasklet`.
+        unsafe { bindings::tasklet_kill(self.tasklet.get()) };
+    }
+}
+
+/// # Safety
+///
+/// `tasklet` is the first field of an `Inner<T>`; called by the softirq core
+/// alone.
+unsafe extern "C" fn run<T: TaskletCallback>(tasklet: *mut bindings::tasklet_struct) {
+    // SAFETY: by this function's requirement, and a `Source` outlives its
+    // callbacks; `Inner` is `repr(C)`.
+    let inner = unsafe { &*tasklet.cast::<Inner<T>>() };
+    // SAFETY: nobody but this function looks at it, and the softirq core never
+    // runs a tasklet twice at a time.
+    unsafe { &mut *inner.callback.get() }.run();
+}

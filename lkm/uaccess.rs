@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory of the process that made a system call.
+//!
+//! C header: `include/linux/uaccess.h`.
+//!
+//! Userland may change such memory, or unmap it, at any time. So it is only
+//! ever copied, never borrowed, and [`UserSlice`] hands out each byte once:
+//! what was checked cannot be read again and be something else.
+
+use crate::{
+    bindings,
+    error::{code::EFAULT, Result},
+};
+use core::{ffi::c_void, mem::size_of};
+
+/// Plain values: every byte of them is initialised.
+///
+/// For structs see [`as_bytes!`](crate::as_bytes!).
+///
+/// # Safety
+///
+/// The type has no padding and no interior mutability.
+pub unsafe trait AsBytes: Sized {}
+
+macro_rules! plain {
+    ($($type:ty)*) => {$(
+        // SAFETY: an integer has no padding.
+        unsafe impl AsBytes for $type {}
+    )*};
+}
+plain!(u8 i8 u16 i16 u32 i32 u64 i64 usize isize);
+
+/// Says that a struct has no padding, and has that checked:
+/// `as_bytes!(simrupt_stats { ticks, produced })`, with all fields.
+///
+/// The build says so of every struct in include/uapi. It does not compile if a field is missing, is itself no [`AsBytes`], or
+/// if there is a gap between two fields or after the last.
+#[macro_export]
+macro_rules! as_bytes {
+    ($type:path { $($field:ident),* $(,)? }) => {
+        const _: () = {
+            const fn size<T, F: $crate::uaccess::AsBytes>(_: fn(&T) -> &F) -> usize {
+                core::mem::size_of::<F>()
+            }
+            assert!(
+                core::mem::size_of::<$type>() == 0 $(+ size(|it: &$type| &it.$field))*,
+                concat!(stringify!($type), " has padding"),
+            );
+            #[allow(dead_code)]
+            fn names_all_fields(it: &$type) {
+                let $type { $($field: _),* } = it;
+            }
+        };
+        // SAFETY: all fields are `AsBytes`, and there is nothing else in it.
+        unsafe impl $crate::uaccess::AsBytes for $type {}
+    };
+}
+
+/// A part of the caller's memory: where a system call reads or writes.
+///
+/// Any address may be given: a bad one is `EFAULT` when it is used.
+pub struct UserSlice {
+    ptr: usize,
+    len: usize,
+}
+
+impl UserSlice {
+    /// The `len` bytes at the user address `ptr`.
+    pub fn new(ptr: usize, len: usize) -> Self {
+        Self { ptr, len }
+    }
+
+    /// To read from it, from its start.
+    pub fn reader(self) -> UserSliceReader {
+        UserSliceReader { slice: self }
+    }
+
+    /// To write to it, from its start.
+    pub fn writer(self) -> UserSliceWriter {
+        UserSliceWriter { slice: self }
+    }
+
+    /// Moves the start behind `count` bytes, of which there are enough.
+    fn advance(&mut self, count: usize) {
+        self.ptr = self.ptr.wrapping_add(count);
+        self.len = self.len.saturating_sub(count);
+    }
+}
+
+/// Reads a [`UserSlice`] from start to end.
+pub struct UserSliceReader {
+    slice: UserSlice,
+}
+
+impl UserSliceReader {
+    /// The number of bytes that are left.
+    pub fn len(&self) -> usize {
+        self.slice.len
+    }
+
+    /// Whether nothing is left.
+    pub fn is_empty(&self) -> bool {
+        self.slice.len == 0
+    }
+
+    /// Fills `to` with the next bytes; process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if they cannot be read or there are not that many; then `to`
+    /// may be partly filled, and nothing is consumed.
+    pub fn read_slice(&mut self, to: &mut [u8]) -> Result {
+        if to.len() > self.slice.len {
+            return Err(EFAULT);
+        }
+        // SAFETY: `to` is valid for writes of its length; C checks the other.
+        let left = unsafe {
+            bindings::lkm_copy_from_user(
+                to.as_mut_ptr().cast::<c_void>(),
+                self.slice.ptr as *const c_void,
+                to.len() as _,
+            )
+        };
+        if left != 0 {
+            return Err(EFAULT);
+        }
+        self.slice.advance(to.len());
+        Ok(())
+    }
+}
+
+/// Writes a [`UserSlice`] from start to end.
+pub struct UserSliceWriter {
+    slice: UserSlice,
+}
+
+impl UserSliceWriter {
+    /// The number of bytes for which there is room.
+    pub fn len(&self) -> usize {
+        self.slice.len
+    }
+
+    /// Whether there is no room.
+    pub fn is_empty(&self) -> bool {
+        self.slice.len == 0
+    }
+
+    /// Writes `from`; process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if it cannot be written or there is not room for it all; then
+    /// a part may have been written, and the position is as before.
+    pub fn write_slice(&mut self, from: &[u8]) -> Result {
+        if from.len() > self.slice.len {
+            return Err(EFAULT);
+        }
+        // SAFETY: `from` is valid for reads of its length; C checks the other.
+        let left = unsafe {
+            bindings::lkm_copy_to_user(
+                self.slice.ptr as *mut c_void,
+                from.as_ptr().cast::<c_void>(),
+                from.len() as _,
+            )
+        };
+        if left != 0 {
+            return Err(EFAULT);
+        }
+        self.slice.advance(from.len());
+        Ok(())
+    }
+
+    /// Writes a plain value; as [`write_slice`](Self::write_slice).
+    pub fn write<T: AsBytes>(&mut self, value: &T) -> Result {
+        // SAFETY: `AsBytes` says that all its bytes are initialised.
+        self.write_slice(unsafe {
+            core::slice::from_raw_parts((value as *const T).cast::<u8>(), size_of::<T>())
+        })
+    }
+
+    /// Writes of `from` what can be written without waiting for a page; how
+    /// many bytes that was.
+    ///
+    /// For process context with a spin lock held. If it was not all, drop the
+    /// lock, call [`fault_in`](Self::fault_in), and try again.
+    pub fn write_nofault(&mut self, from: &[u8]) -> usize {
+        let len = from.len().min(self.slice.len);
+        // SAFETY: `from` is valid for reads of `len`; C checks the other.
+        let left = unsafe {
+            bindings::lkm_copy_to_user_nofault(
+                self.slice.ptr as *mut c_void,
+                from.as_ptr().cast::<c_void>(),
+                len as _,
+            )
+        };
+        let written = len.saturating_sub(left as usize);
+        self.slice.advance(written);
+        written
+    }
+
+    /// Brings the pages into memory that come next; process context, may sleep.
+    ///
+    /// What is there is not changed. The pages may be gone again when this
+    /// returns.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if not even the next byte can be written.
+    pub fn fault_in(&mut self) -> Result {
+        // SAFETY: C checks the address.
+        let left = unsafe {
+            bindings::lkm_fault_in_writeable(self.slice.ptr as *mut _, self.slice.len as _)
+        };
+        if left as usize >= self.slice.len {
+            return Err(EFAULT);
+        }
+        Ok(())
+    }
+}
