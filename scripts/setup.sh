@@ -55,7 +55,7 @@ trap stop_ticker EXIT
 step() {
 	local name=$1 start=$SECONDS status=0
 	shift
-	echo "== $name: $*" >>"$log"
+	echo "== $name" >>"$log"
 	if [ -t 2 ]; then
 		while printf '\rrlkm: %s ... %d s' "$name" $((SECONDS - start)) >&2; do sleep 1; done &
 		ticker=$!
