@@ -73,7 +73,11 @@ impl<'file> PollTable<'file> {
         table: *mut bindings::poll_table_struct,
     ) -> Self {
         // INVARIANT: the caller's promise.
-        Self { file, table, _lifetime: PhantomData }
+        Self {
+            file,
+            table,
+            _lifetime: PhantomData,
+        }
     }
 
     /// Has the poller woken by `queue`; to be called before one looks whether

@@ -72,7 +72,10 @@ impl<T: HrTimerCallback> HrTimer<T> {
     ///
     /// `ENOMEM`; `ESHUTDOWN` while the module is being unloaded.
     pub fn new(callback: T) -> Result<Self> {
-        let inner = Inner { timer: Opaque::uninit(), callback: UnsafeCell::new(callback) };
+        let inner = Inner {
+            timer: Opaque::uninit(),
+            callback: UnsafeCell::new(callback),
+        };
         let inner = Source::new(inner, |inner| {
             let timer = inner.timer.get();
             // SAFETY: a `Source` keeps it where it is. Nothing else sets the

@@ -54,7 +54,10 @@ impl<T: Copy + Send> Kfifo<T> {
         })?;
         // SAFETY: initialised by the successful call.
         // INVARIANT: just made; it is empty.
-        Ok(Self { fifo: unsafe { fifo.assume_init() }, _holds: PhantomData })
+        Ok(Self {
+            fifo: unsafe { fifo.assume_init() },
+            _holds: PhantomData,
+        })
     }
 
     /// The number of elements.

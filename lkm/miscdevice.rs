@@ -188,7 +188,10 @@ impl<T: MiscDevice> Session<T> {
             // SAFETY: see `Vtable`; a registration waits for a running open.
             let inner = unsafe { &*header.cast::<Inner<T>>() };
             let device = T::open(&inner.shared, file)?;
-            let session = Pinned::new(Session { vtable: &Self::VTABLE, device })?;
+            let session = Pinned::new(Session {
+                vtable: &Self::VTABLE,
+                device,
+            })?;
             Ok(session.into_raw().cast())
         },
         read: |session, file, slice, offset| {
@@ -207,9 +210,7 @@ impl<T: MiscDevice> Session<T> {
             // SAFETY: the table is this file's. The session, and with it all
             // that can be borrowed from it, lives until `release`, which comes
             // after every poller has let go of the file.
-            unsafe {
-                Self::device(session).poll(file, &mut PollTable::new(file.as_ptr(), table))
-            }
+            unsafe { Self::device(session).poll(file, &mut PollTable::new(file.as_ptr(), table)) }
         },
         release: |session| {
             // SAFETY: see `Vtable`; it is from `into_raw` in `open`.
@@ -299,7 +300,12 @@ unsafe extern "C" fn read(
         let (session, vtable) = session(file);
         let mut start = 0;
         let offset = offset.as_mut().unwrap_or(&mut start);
-        (vtable.read)(session, File::from_ptr(file), UserSlice::new(buffer as usize, len), offset)
+        (vtable.read)(
+            session,
+            File::from_ptr(file),
+            UserSlice::new(buffer as usize, len),
+            offset,
+        )
     };
     to_isize(result)
 }
@@ -315,7 +321,12 @@ unsafe extern "C" fn write(
         let (session, vtable) = session(file);
         let mut start = 0;
         let offset = offset.as_mut().unwrap_or(&mut start);
-        (vtable.write)(session, File::from_ptr(file), UserSlice::new(buffer as usize, len), offset)
+        (vtable.write)(
+            session,
+            File::from_ptr(file),
+            UserSlice::new(buffer as usize, len),
+            offset,
+        )
     };
     to_isize(result)
 }

@@ -107,7 +107,9 @@ macro_rules! this_module_ptr {
 
 static THIS_MODULE: ThisModule =
     // SAFETY: the right one, see `this_module_ptr!`.
-    unsafe { ThisModule::from_ptr(core::ptr::addr_of!(kernel::bindings::__this_module) as *mut _) };
+    unsafe {
+        ThisModule::from_ptr(core::ptr::addr_of!(kernel::bindings::__this_module) as *mut _)
+    };
 
 /// Copies a string into an array, for sections that hold bytes.
 #[doc(hidden)]

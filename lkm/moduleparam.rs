@@ -181,7 +181,9 @@ impl StrParam {
     #[inline]
     pub const fn new(default: &'static CStr) -> Self {
         // INVARIANT: `module_param!` makes `default` from a `str`.
-        Self { text: AtomicPtr::new(default.as_char_ptr() as *mut c_char) }
+        Self {
+            text: AtomicPtr::new(default.as_char_ptr() as *mut c_char),
+        }
     }
 
     /// The value; any context.
@@ -202,9 +204,8 @@ impl StrParam {
     /// C string; no code of this module runs yet.
     unsafe extern "C" fn set(text: *const c_char, param: *const bindings::kernel_param) -> c_int {
         // SAFETY: `text` is a C string, by this function's requirement.
-        let bytes = unsafe {
-            core::slice::from_raw_parts(text.cast(), bindings::strlen(text) as usize)
-        };
+        let bytes =
+            unsafe { core::slice::from_raw_parts(text.cast(), bindings::strlen(text) as usize) };
         if bytes.len() > 1023 || core::str::from_utf8(bytes).is_err() {
             return EINVAL.to_errno();
         }
@@ -252,7 +253,9 @@ impl KernelParam {
             perm: permissions,
             level: -1,
             flags: 0,
-            __bindgen_anon_1: bindings::kernel_param__bindgen_ty_1 { arg: arg as *mut c_void },
+            __bindgen_anon_1: bindings::kernel_param__bindgen_ty_1 {
+                arg: arg as *mut c_void,
+            },
         })
     }
 }

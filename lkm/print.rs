@@ -182,7 +182,11 @@ impl DebugCall {
         format: &'static crate::str::CStr,
         line: u32,
     ) -> Self {
-        let flags = if cfg!(debug_assertions) { Self::FLAG_PRINT } else { 0 };
+        let flags = if cfg!(debug_assertions) {
+            Self::FLAG_PRINT
+        } else {
+            0
+        };
         Self {
             modname: modname.as_char_ptr(),
             function: function.as_char_ptr(),

@@ -100,7 +100,9 @@ impl<T: Send, const N: usize> Producer<T, N> {
         // SAFETY: the slot is the producer's, and `&mut self` is the only one.
         unsafe { (*self.ring.slot(tail)).write(value) };
         // INVARIANT: the slot at `tail` holds an element now.
-        self.ring.tail.store(tail.wrapping_add(1), Ordering::Release);
+        self.ring
+            .tail
+            .store(tail.wrapping_add(1), Ordering::Release);
         Ok(())
     }
 }
@@ -122,7 +124,9 @@ impl<T: Send, const N: usize> Consumer<T, N> {
         // self` is the only one; the store below keeps it from another read.
         let value = unsafe { (*self.ring.slot(head)).assume_init_read() };
         // INVARIANT: the slot at `head` is empty now, and the producer's.
-        self.ring.head.store(head.wrapping_add(1), Ordering::Release);
+        self.ring
+            .head
+            .store(head.wrapping_add(1), Ordering::Release);
         Some(value)
     }
 }

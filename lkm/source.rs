@@ -56,7 +56,10 @@ impl<T: Quiesce> Source<T> {
     ///
     /// `ENOMEM`; `ESHUTDOWN` while the module is being unloaded.
     pub(crate) fn new(value: T, init: impl FnOnce(&T)) -> Result<Self> {
-        let node = Pinned::new(Node { source: Opaque::uninit(), value })?;
+        let node = Pinned::new(Node {
+            source: Opaque::uninit(),
+            value,
+        })?;
         init(&node.value);
         let source = node.source.get();
         // SAFETY: the node is allocated, and is freed only once it is off the
@@ -68,7 +71,9 @@ impl<T: Quiesce> Source<T> {
             }
         }
         // INVARIANT: it is on the list now.
-        Ok(Self { node: ManuallyDrop::new(node) })
+        Ok(Self {
+            node: ManuallyDrop::new(node),
+        })
     }
 }
 

@@ -45,7 +45,10 @@ impl CStr {
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         // By the invariant there is a last byte, so this never is the default.
-        self.0.split_last().map(|(_, bytes)| bytes).unwrap_or_default()
+        self.0
+            .split_last()
+            .map(|(_, bytes)| bytes)
+            .unwrap_or_default()
     }
 
     /// The string, if it is UTF-8.

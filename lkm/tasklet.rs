@@ -60,7 +60,10 @@ impl<T: TaskletCallback> Tasklet<T> {
     ///
     /// `ENOMEM`; `ESHUTDOWN` while the module is being unloaded.
     pub fn new(callback: T) -> Result<Self> {
-        let inner = Inner { tasklet: Opaque::uninit(), callback: UnsafeCell::new(callback) };
+        let inner = Inner {
+            tasklet: Opaque::uninit(),
+            callback: UnsafeCell::new(callback),
+        };
         let inner = Source::new(inner, |inner| {
             // SAFETY: a `Source` keeps it where it is.
             unsafe { bindings::tasklet_setup(inner.tasklet.get(), Some(run::<T>)) };

@@ -22,13 +22,17 @@ impl Delta {
     /// A span of `micros` microseconds; at most 292 years.
     #[inline]
     pub const fn from_micros(micros: i64) -> Self {
-        Self { nanos: micros.saturating_mul(1_000) }
+        Self {
+            nanos: micros.saturating_mul(1_000),
+        }
     }
 
     /// A span of `millis` milliseconds; at most 292 years.
     #[inline]
     pub const fn from_millis(millis: i64) -> Self {
-        Self { nanos: millis.saturating_mul(1_000_000) }
+        Self {
+            nanos: millis.saturating_mul(1_000_000),
+        }
     }
 
     /// The span in nanoseconds.
@@ -67,7 +71,9 @@ impl Instant {
     #[inline]
     pub fn now() -> Self {
         // SAFETY: always allowed.
-        Self { nanos: unsafe { bindings::ktime_get() } }
+        Self {
+            nanos: unsafe { bindings::ktime_get() },
+        }
     }
 
     /// The time since then.

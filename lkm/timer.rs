@@ -81,7 +81,10 @@ impl<T: TimerCallback> Timer<T> {
     ///
     /// `ENOMEM`; `ESHUTDOWN` while the module is being unloaded.
     pub fn new(callback: T, name: &'static CStr, key: &'static LockClassKey) -> Result<Self> {
-        let inner = Inner { timer: Opaque::uninit(), callback: UnsafeCell::new(callback) };
+        let inner = Inner {
+            timer: Opaque::uninit(),
+            callback: UnsafeCell::new(callback),
+        };
         let inner = Source::new(inner, |inner| {
             // SAFETY: a `Source` keeps it where it is; name and key are static.
             unsafe {

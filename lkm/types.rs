@@ -26,7 +26,10 @@ pub(crate) struct Opaque<T> {
 impl<T> Opaque<T> {
     /// An object that C has yet to initialise.
     pub(crate) const fn uninit() -> Self {
-        Self { value: UnsafeCell::new(MaybeUninit::uninit()), _pin: PhantomPinned }
+        Self {
+            value: UnsafeCell::new(MaybeUninit::uninit()),
+            _pin: PhantomPinned,
+        }
     }
 
     /// The pointer for C.
@@ -67,7 +70,10 @@ impl<T> Pinned<T> {
         // SAFETY: allocated above for a `T`, or dangling for a `T` of no size.
         unsafe { ptr.as_ptr().write(value) };
         // INVARIANT: just allocated and written.
-        Ok(Self { ptr, _owns: PhantomData })
+        Ok(Self {
+            ptr,
+            _owns: PhantomData,
+        })
     }
 
     /// Gives up the ownership; [`from_raw`](Self::from_raw) takes it back.
@@ -82,7 +88,10 @@ impl<T> Pinned<T> {
     /// `ptr` is from `into_raw`, is taken back once, and nobody uses it else.
     pub(crate) unsafe fn from_raw(ptr: NonNull<T>) -> Self {
         // INVARIANT: as it was in the value that was given up.
-        Self { ptr, _owns: PhantomData }
+        Self {
+            ptr,
+            _owns: PhantomData,
+        }
     }
 }
 

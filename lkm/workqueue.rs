@@ -50,7 +50,9 @@ impl Queue {
             bindings::lkm_alloc_workqueue(name.as_char_ptr(), bindings::BINDINGS_WQ_UNBOUND)
         };
         // INVARIANT: just made.
-        Ok(Self { ptr: NonNull::new(ptr).ok_or(ENOMEM)? })
+        Ok(Self {
+            ptr: NonNull::new(ptr).ok_or(ENOMEM)?,
+        })
     }
 
     /// Has `work` run, unless it is pending already; any context.
@@ -118,7 +120,10 @@ impl<T: WorkItem> Work<T> {
     ///
     /// `ENOMEM`; `ESHUTDOWN` while the module is being unloaded.
     pub fn new(item: T, name: &'static CStr, key: &'static LockClassKey) -> Result<Self> {
-        let inner = Inner { work: Opaque::uninit(), item: UnsafeCell::new(item) };
+        let inner = Inner {
+            work: Opaque::uninit(),
+            item: UnsafeCell::new(item),
+        };
         let inner = Source::new(inner, |inner| {
             // SAFETY: a `Source` keeps it where it is; name and key are static.
             unsafe {

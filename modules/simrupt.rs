@@ -190,7 +190,11 @@ impl Handler {
 
         log!("produce data");
         let byte = self.next;
-        self.next = if byte == LAST { FIRST } else { byte.wrapping_add(1) };
+        self.next = if byte == LAST {
+            FIRST
+        } else {
+            byte.wrapping_add(1)
+        };
         let dropped = self.ring.push(byte).is_err();
 
         log!("scheduling tasklet");
@@ -319,7 +323,10 @@ struct Pipeline {
 impl Pipeline {
     fn new(sink: &Arc<Sink>) -> Result<Self> {
         let (producer, consumer) = spsc()?;
-        let mover = Mover { ring: consumer, sink: sink.clone() };
+        let mover = Mover {
+            ring: consumer,
+            sink: sink.clone(),
+        };
         let work = Arc::try_new(new_work!(mover, "simrupt_work")?)?;
         let tasklet = Arc::try_new(Tasklet::new(BottomHalf {
             queue: Queue::new_unbound(c_str!("simrupt"))?,
@@ -332,7 +339,12 @@ impl Pipeline {
             tasklet: tasklet.clone(),
             sink: sink.clone(),
         })?;
-        Ok(Pipeline { source, tasklet, work, openers: 0 })
+        Ok(Pipeline {
+            source,
+            tasklet,
+            work,
+            openers: 0,
+        })
     }
 
     /// Stops the source, and waits until its last byte has gone all the way.
@@ -362,7 +374,9 @@ impl MiscDevice for Reader {
             pipeline.source.start();
         }
         pipeline.openers = pipeline.openers.wrapping_add(1);
-        Ok(Reader { device: device.clone() })
+        Ok(Reader {
+            device: device.clone(),
+        })
     }
 
     fn read(&self, file: &File, buffer: &mut UserSliceWriter, _: &mut i64) -> Result<usize> {
@@ -428,7 +442,12 @@ impl Module for Simrupt {
         let pipeline = new_mutex!(Pipeline::new(&sink)?, "simrupt_pipeline")?;
         let device = Arc::try_new(Device { pipeline, sink })?;
         // Last: from here on, there are openers.
-        let options = MiscDeviceOptions { name: c_str!("simrupt"), mode: 0o600 };
-        Ok(Simrupt { _registration: MiscDeviceRegistration::register(options, device)? })
+        let options = MiscDeviceOptions {
+            name: c_str!("simrupt"),
+            mode: 0o600,
+        };
+        Ok(Simrupt {
+            _registration: MiscDeviceRegistration::register(options, device)?,
+        })
     }
 }

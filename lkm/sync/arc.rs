@@ -45,11 +45,17 @@ impl<T> Arc<T> {
     ///
     /// `ENOMEM`.
     pub fn try_new(data: T) -> Result<Self> {
-        let inner = Pinned::new(Inner { refcount: Opaque::uninit(), data })?;
+        let inner = Pinned::new(Inner {
+            refcount: Opaque::uninit(),
+            data,
+        })?;
         // SAFETY: nobody else has it yet.
         unsafe { bindings::lkm_refcount_set(inner.refcount.get(), 1) };
         // INVARIANT: the count is 1, and it is this one's.
-        Ok(Self { ptr: inner.into_raw(), _owns: PhantomData })
+        Ok(Self {
+            ptr: inner.into_raw(),
+            _owns: PhantomData,
+        })
     }
 
     fn refcount(&self) -> *mut bindings::refcount_t {
@@ -72,7 +78,10 @@ impl<T> Clone for Arc<T> {
         // SAFETY: the count is at least this one's.
         unsafe { bindings::lkm_refcount_inc(self.refcount()) };
         // INVARIANT: the count that was just taken.
-        Self { ptr: self.ptr, _owns: PhantomData }
+        Self {
+            ptr: self.ptr,
+            _owns: PhantomData,
+        }
     }
 }
 

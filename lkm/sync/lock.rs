@@ -116,7 +116,10 @@ impl<T, B: Backend> Lock<T, B> {
     ///
     /// `ENOMEM`.
     pub fn new(data: T, name: &'static CStr, key: &'static LockClassKey) -> Result<Self> {
-        let inner = Pinned::new(Inner { lock: Opaque::uninit(), data: UnsafeCell::new(data) })?;
+        let inner = Pinned::new(Inner {
+            lock: Opaque::uninit(),
+            data: UnsafeCell::new(data),
+        })?;
         // SAFETY: `Pinned` keeps it where it is.
         unsafe { B::init(inner.lock.get(), name, key) };
         // INVARIANT: just initialised.
@@ -130,7 +133,11 @@ impl<T, B: Backend> Lock<T, B> {
         // SAFETY: initialised by the invariant.
         let state = unsafe { B::lock(self.inner.lock.get()) };
         // INVARIANT: just taken.
-        Guard { lock: self, state, _not_send: PhantomData }
+        Guard {
+            lock: self,
+            state,
+            _not_send: PhantomData,
+        }
     }
 
     /// Takes the lock if it can be had at once.
@@ -138,7 +145,11 @@ impl<T, B: Backend> Lock<T, B> {
         // SAFETY: initialised by the invariant.
         let state = unsafe { B::try_lock(self.inner.lock.get()) }?;
         // INVARIANT: just taken.
-        Some(Guard { lock: self, state, _not_send: PhantomData })
+        Some(Guard {
+            lock: self,
+            state,
+            _not_send: PhantomData,
+        })
     }
 }
 
