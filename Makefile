@@ -82,6 +82,7 @@ clean: ## remove what building the modules made
 
 # --- in the guest ------------------------------------------------------------
 
+programs := $(patsubst userland/%/Cargo.toml,-p %,$(wildcard userland/*/Cargo.toml))
 guest_test = RLKM_ARCH=$(ARCH) RLKM_KDIR="$$kdir" $(for_guest) \
 	$(cargo) test --locked --target $(target) -p tests
 
@@ -103,8 +104,7 @@ guest-tests: modules userland
 	done
 
 userland: lab
-	@$(for_guest) $(cargo) build --locked --target $(target) \
-		--workspace --exclude lab --exclude tests
+	@$(for_guest) $(cargo) build --locked --target $(target) $(programs)
 
 # --- on the host -------------------------------------------------------------
 
@@ -115,8 +115,8 @@ lint: setup
 		$$(find lkm modules -name '*.rs' ! -name '*_generated.rs')
 	@echo 'rlkm: clippy for the host and for guests'
 	@$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets -- -D warnings
-	@$(for_guest) $(cargo_env) cargo-clippy clippy --locked --workspace --all-targets \
-		--exclude lab --target $(target) -- -D warnings
+	@$(for_guest) $(cargo_env) cargo-clippy clippy --locked $(programs) -p tests --all-targets \
+		--target $(target) -- -D warnings
 	@echo 'rlkm: modules are safe Rust over lkm'
 	@grep -rnwE --include='*.rs' 'unsafe|bindings' modules; found=$$?; [ $$found = 1 ] || \
 		{ echo 'rlkm: modules may not say these words; what they need belongs into lkm' >&2; false; }

@@ -10,29 +10,25 @@ run() {
 	"$@"
 }
 
-# What the kernel has printed since the last call.
-news() {
-	dmesg -c
-	echo
-}
-
 dmesg -c >/tmp/boot-messages
 for module in /modules/*.ko; do
 	run insmod "$module"
-	run news
+	run dmesg -c
+	echo
 done
-
 run lsmod
 echo
+
 run ls -l /dev/simrupt
 run simrupt --count 20
 echo
 run simrupt --stats
+echo '$ dmesg | tail -n 6' # the six lines of the last event
 dmesg -c >/tmp/messages
-run tail -n 6 /tmp/messages
+tail -n 6 /tmp/messages
 echo
 
 for module in /modules/*.ko; do
 	run rmmod "$(basename "$module" .ko)"
 done
-run news
+run dmesg -c
