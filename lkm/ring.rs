@@ -10,123 +10,160 @@
 //! difference is the number of elements, and their lowest bits are slots:
 //!
 //! ```text
-//!           head & (N - 1)       tail & (N - 1)
+//!             head & mask           tail & mask
 //!                 v                    v
 //!   | . | . | . | a | b | c | d | e | . | . |
 //! ```
 //!
 //! An element is written before the `Release` store of `tail` that makes it
 //! visible, and read before the `Release` store of `head` that frees its slot.
+//!
+//! tests/loom runs this file under loom, which tries all interleavings.
 
-#[cfg(not(loom))]
-use core::sync::atomic::{AtomicUsize, Ordering};
+use crate::{
+    error::{code::EINVAL, Result},
+    sync::Arc,
+};
+use alloc::vec::Vec;
+use core::mem::MaybeUninit;
+
 #[cfg(loom)]
-use loom::sync::atomic::{AtomicUsize, Ordering};
-
-use crate::{error::Result, sync::Arc};
-use core::{cell::UnsafeCell, mem::MaybeUninit};
+use loom::{
+    cell::UnsafeCell,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+#[cfg(not(loom))]
+use {
+    cell::UnsafeCell,
+    core::sync::atomic::{AtomicUsize, Ordering},
+};
 
 /// # Invariants
 ///
-/// `tail - head`, wrapping, is at most `N`. The slots from `head` to `tail`
-/// hold elements, and are the consumer's; all others are the producer's.
-/// Only the producer stores `tail`, only the consumer `head`.
-struct Ring<T, const N: usize> {
+/// There are `mask + 1` slots, a power of two. `tail - head`, wrapping, is at
+/// most that. The slots from `head` to `tail` hold elements and are the
+/// consumer's; all others are the producer's. Only the producer stores
+/// `tail`, only the consumer `head`.
+struct Ring<T> {
     head: AtomicUsize,
     tail: AtomicUsize,
-    slots: [UnsafeCell<MaybeUninit<T>>; N],
+    mask: usize,
+    slots: Vec<UnsafeCell<MaybeUninit<T>>>,
 }
 
 // SAFETY: by the invariant no slot is both ends' at the same time; elements
 // move from one end's thread to the other's.
-unsafe impl<T: Send, const N: usize> Sync for Ring<T, N> {}
+unsafe impl<T: Send> Sync for Ring<T> {}
 // SAFETY: it owns its elements.
-unsafe impl<T: Send, const N: usize> Send for Ring<T, N> {}
+unsafe impl<T: Send> Send for Ring<T> {}
 
-impl<T, const N: usize> Ring<T, N> {
-    const CAPACITY_IS_A_POWER_OF_TWO: () = assert!(N.is_power_of_two());
-
+impl<T> Ring<T> {
     /// The slot of the `count`-th element.
-    fn slot(&self, count: usize) -> *mut MaybeUninit<T> {
-        let first = self.slots.as_ptr();
-        // SAFETY: the index is below N, as N is a power of two.
-        unsafe { UnsafeCell::raw_get(first.add(count & (N - 1))) }
+    fn slot(&self, count: usize) -> &UnsafeCell<MaybeUninit<T>> {
+        // SAFETY: the index is at most `mask`.
+        unsafe { self.slots.get_unchecked(count & self.mask) }
     }
 }
 
-impl<T, const N: usize> Drop for Ring<T, N> {
+impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
         let mut head = self.head.load(Ordering::Acquire);
         let tail = self.tail.load(Ordering::Acquire);
         while head != tail {
             // SAFETY: these slots hold elements, by the invariant, and there
             // is no consumer any more.
-            unsafe { (*self.slot(head)).assume_init_drop() };
+            self.slot(head)
+                .with_mut(|slot| unsafe { (*slot).assume_init_drop() });
             head = head.wrapping_add(1);
         }
     }
 }
 
-/// Makes a ring for at most `N` elements, a power of two. May sleep.
+/// Makes a ring for `capacity` elements, rounded up to a power of two. May
+/// sleep.
 ///
 /// # Errors
 ///
-/// `ENOMEM`.
-pub fn spsc<T: Send, const N: usize>() -> Result<(Producer<T, N>, Consumer<T, N>)> {
-    #[allow(clippy::let_unit_value)]
-    let _ = Ring::<T, N>::CAPACITY_IS_A_POWER_OF_TWO;
+/// `ENOMEM`; `EINVAL` if the capacity is too large to round up.
+pub fn spsc<T: Send>(capacity: usize) -> Result<(Producer<T>, Consumer<T>)> {
+    let capacity = capacity.checked_next_power_of_two().ok_or(EINVAL)?;
+    let mut slots = Vec::new();
+    slots.try_reserve_exact(capacity)?;
+    #[cfg(not(loom))]
+    // SAFETY: reserved above; what may be uninitialised is initialised.
+    unsafe {
+        slots.set_len(capacity);
+    }
+    #[cfg(loom)]
+    slots.resize_with(capacity, || UnsafeCell::new(MaybeUninit::uninit()));
+
+    // INVARIANT: `capacity` is a power of two, and there are no elements.
     let ring = Arc::try_new(Ring {
         head: AtomicUsize::new(0),
         tail: AtomicUsize::new(0),
-        // SAFETY: an array of what may be uninitialised is initialised.
-        slots: unsafe { MaybeUninit::uninit().assume_init() },
+        mask: capacity.wrapping_sub(1),
+        slots,
     })?;
     Ok((Producer { ring: ring.clone() }, Consumer { ring }))
 }
 
 /// The end that elements are put into.
-pub struct Producer<T: Send, const N: usize> {
-    ring: Arc<Ring<T, N>>,
+pub struct Producer<T: Send> {
+    ring: Arc<Ring<T>>,
 }
 
-impl<T: Send, const N: usize> Producer<T, N> {
+impl<T: Send> Producer<T> {
     /// Puts `value` in, or gives it back if the ring is full.
     pub fn push(&mut self, value: T) -> Result<(), T> {
-        let tail = self.ring.tail.load(Ordering::Relaxed);
+        let ring = &*self.ring;
+        let tail = ring.tail.load(Ordering::Relaxed);
         // Acquire: the consumer has read the slot before it is written again.
-        if tail.wrapping_sub(self.ring.head.load(Ordering::Acquire)) >= N {
+        if tail.wrapping_sub(ring.head.load(Ordering::Acquire)) > ring.mask {
             return Err(value);
         }
         // SAFETY: the slot is the producer's, and `&mut self` is the only one.
-        unsafe { (*self.ring.slot(tail)).write(value) };
+        ring.slot(tail)
+            .with_mut(|slot| unsafe { (*slot).write(value) });
         // INVARIANT: the slot at `tail` holds an element now.
-        self.ring
-            .tail
-            .store(tail.wrapping_add(1), Ordering::Release);
+        ring.tail.store(tail.wrapping_add(1), Ordering::Release);
         Ok(())
     }
 }
 
 /// The end that elements are taken out of.
-pub struct Consumer<T: Send, const N: usize> {
-    ring: Arc<Ring<T, N>>,
+pub struct Consumer<T: Send> {
+    ring: Arc<Ring<T>>,
 }
 
-impl<T: Send, const N: usize> Consumer<T, N> {
+impl<T: Send> Consumer<T> {
     /// Takes out the oldest element, if there is one.
     pub fn pop(&mut self) -> Option<T> {
-        let head = self.ring.head.load(Ordering::Relaxed);
+        let ring = &*self.ring;
+        let head = ring.head.load(Ordering::Relaxed);
         // Acquire: the producer has written the slot before it is read.
-        if head == self.ring.tail.load(Ordering::Acquire) {
+        if head == ring.tail.load(Ordering::Acquire) {
             return None;
         }
         // SAFETY: the slot holds an element and is the consumer's, and `&mut
         // self` is the only one; the store below keeps it from another read.
-        let value = unsafe { (*self.ring.slot(head)).assume_init_read() };
+        let value = ring
+            .slot(head)
+            .with_mut(|slot| unsafe { (*slot).assume_init_read() });
         // INVARIANT: the slot at `head` is empty now, and the producer's.
-        self.ring
-            .head
-            .store(head.wrapping_add(1), Ordering::Release);
+        ring.head.store(head.wrapping_add(1), Ordering::Release);
         Some(value)
+    }
+}
+
+/// The interface of loom's cell, which checks each access.
+#[cfg(not(loom))]
+mod cell {
+    #[repr(transparent)]
+    pub(super) struct UnsafeCell<T>(core::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(super) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
     }
 }

@@ -177,7 +177,7 @@ fn longest(ns: &mut u64, span: Delta) {
 /// The top half: what runs when the interrupt comes.
 struct Handler {
     next: u8,
-    ring: Producer<u8, RING_BYTES>,
+    ring: Producer<u8>,
     tasklet: Arc<Tasklet<BottomHalf>>,
     sink: Arc<Sink>,
 }
@@ -294,7 +294,7 @@ impl TaskletCallback for BottomHalf {
 
 /// What is left for a kernel thread.
 struct Mover {
-    ring: Consumer<u8, RING_BYTES>,
+    ring: Consumer<u8>,
     sink: Arc<Sink>,
 }
 
@@ -322,7 +322,7 @@ struct Pipeline {
 
 impl Pipeline {
     fn new(sink: &Arc<Sink>) -> Result<Self> {
-        let (producer, consumer) = spsc()?;
+        let (producer, consumer) = spsc(RING_BYTES)?;
         let mover = Mover {
             ring: consumer,
             sink: sink.clone(),
