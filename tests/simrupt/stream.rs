@@ -1,0 +1,225 @@
+//! The stream: its order, and that each byte goes to exactly one reader.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use tests::until;
+
+use crate::node::{
+    add_up, assert_contiguous, at_once, byte_at, dropped, load, Node, AT_ONCE, STILL,
+};
+use nix::errno::Errno;
+
+#[test]
+fn a_thousand_events_at_200_us_arrive_in_order_and_none_is_lost() {
+    let _module = load(&["log=0", "period_us=200"]);
+    let node = Node::open();
+    let bytes = node.read_exactly(1000);
+    let stats = node.settled_stats();
+    assert_eq!(dropped(&stats), 0, "{stats:?}");
+    assert_eq!(bytes[0], byte_at(0));
+    assert_contiguous(&bytes);
+    assert_eq!(stats.delivered, 1000, "{stats:?}");
+}
+
+#[test]
+fn the_stream_begins_again_after_its_last_byte() {
+    let _module = load(&["log=0", "delay_ms=1"]);
+    let bytes = Node::open().read_exactly(100);
+    assert_eq!(&bytes[..3], b" !\"");
+    assert_eq!(&bytes[93..98], b"}~ !\"");
+}
+
+/// Lets `count` readers, each with its own open file, read at once, and checks that between them
+/// they get each byte once.
+fn share_the_stream(count: usize) {
+    const TOTAL: u64 = 4000;
+    let _module = load(&["log=0", "period_us=200"]);
+    let observer = Node::open();
+    let taken = AtomicU64::new(0);
+    let shares: Vec<Vec<Vec<u8>>> = thread::scope(|scope| {
+        let mut readers = Vec::new();
+        for reader in 0..count {
+            let taken = &taken;
+            readers.push(scope.spawn(move || {
+                let node = Node::open();
+                let mut reads = Vec::new();
+                while taken.load(Ordering::Relaxed) < TOTAL {
+                    let bytes = node.read_up_to(1 + reader * 3).expect("read failed");
+                    taken.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+                    reads.push(bytes);
+                }
+                reads
+            }));
+        }
+        readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap())
+            .collect()
+    });
+
+    let stats = observer.settled_stats();
+    assert_eq!(dropped(&stats), 0, "{stats:?}");
+    let taken = taken.into_inner();
+    assert_eq!(stats.delivered, taken, "{stats:?}");
+
+    for bytes in shares.iter().flatten() {
+        assert!(!bytes.is_empty(), "a read that waits returned nothing");
+        assert_contiguous(bytes);
+    }
+    assert!(
+        shares.iter().all(|reads| !reads.is_empty()),
+        "a reader got no byte"
+    );
+
+    let mut seen = [0; 256];
+    for &byte in shares.iter().flatten().flatten() {
+        seen[usize::from(byte)] += 1;
+    }
+    let mut made = [0; 256];
+    for index in 0..taken {
+        made[usize::from(byte_at(index))] += 1;
+    }
+    assert_eq!(seen, made);
+}
+
+#[test]
+fn two_readers_get_each_byte_exactly_once() {
+    share_the_stream(2);
+}
+
+#[test]
+fn four_readers_get_each_byte_exactly_once() {
+    share_the_stream(4);
+}
+
+#[test]
+fn readers_of_one_descriptor_get_each_byte_exactly_once() {
+    let _module = load(&["log=0", "period_us=200"]);
+    let node = Node::open();
+    let halves: Vec<Vec<u8>> = thread::scope(|scope| {
+        let reader = || {
+            let mut bytes = Vec::new();
+            while bytes.len() < 500 {
+                bytes.extend(node.read_up_to(1).expect("read failed"));
+            }
+            bytes
+        };
+        let readers = [scope.spawn(reader), scope.spawn(reader)];
+        readers
+            .into_iter()
+            .map(|reader| reader.join().unwrap())
+            .collect()
+    });
+    let mut seen: Vec<u8> = halves.concat();
+    let mut made: Vec<u8> = (0..1000).map(byte_at).collect();
+    seen.sort_unstable();
+    made.sort_unstable();
+    assert_eq!(seen, made);
+}
+
+#[test]
+fn a_full_queue_drops_its_oldest_bytes_and_counts_them() {
+    let _module = load(&["log=0", "period_us=100"]);
+    let node = Node::open_nonblocking();
+    until("a full queue", || node.stats().dropped_fifo > 0);
+
+    let before = node.stats();
+    let bytes = node.read_up_to(1 << 16).expect("a full queue gave nothing");
+    let after = node.stats();
+    assert_contiguous(&bytes);
+    assert_eq!(after.dropped_ring, 0, "{after:?}");
+
+    // With nothing delivered before, the oldest byte of the queue is the first that was not
+    // dropped. More may have been dropped between the statistics and the read.
+    let oldest_is_first =
+        (before.dropped_fifo..=after.dropped_fifo).any(|dropped| byte_at(dropped) == bytes[0]);
+    assert!(
+        oldest_is_first,
+        "{:#x} is not the oldest of {before:?} to {after:?}",
+        bytes[0]
+    );
+    assert_eq!(bytes.len() as u64, before.queued, "{before:?}");
+    assert_eq!(node.settled_stats().delivered, before.queued);
+}
+
+#[test]
+fn after_an_overflow_the_stream_goes_on_without_a_gap() {
+    let _module = load(&["log=0", "period_us=100"]);
+    let node = Node::open_nonblocking();
+    until("a full queue", || node.stats().dropped_fifo > 0);
+    let mut bytes = node.read_up_to(1 << 16).expect("a full queue gave nothing");
+    let dropped_before = dropped(&node.stats());
+    bytes.extend(node.read_exactly(500));
+    assert_eq!(dropped(&node.stats()), dropped_before);
+    assert_contiguous(&bytes);
+}
+
+#[test]
+fn the_last_close_stops_the_timer_and_throws_unread_bytes_away() {
+    let module = load(&["log=0", "delay_ms=5"]);
+    let node = Node::open_nonblocking();
+    node.wait_for_queued(5);
+    let before = node.still(&module);
+    drop(node);
+
+    let node = Node::open_nonblocking();
+    let after = node.settled_stats();
+    assert_eq!(after.ticks, before.ticks);
+    assert_eq!(after.queued, 0);
+    assert_eq!(after.dropped_close, before.dropped_close + before.queued);
+    assert_eq!(after.delivered, before.delivered);
+}
+
+#[test]
+fn the_timer_starts_again_with_the_next_first_open() {
+    let _module = load(&["log=0", "delay_ms=5"]);
+    for _ in 0..20 {
+        let node = Node::open();
+        assert_contiguous(&node.read_exactly(3));
+    }
+}
+
+#[test]
+fn no_byte_is_made_before_the_first_open() {
+    let _module = load(&["log=0", "delay_ms=1"]);
+    // The time in which a timer that runs already would have fired many times.
+    thread::sleep(std::time::Duration::from_millis(100));
+    let node = Node::open_nonblocking();
+    let stats = node.stats();
+    assert!(stats.ticks <= 2, "{stats:?}");
+}
+
+#[test]
+fn one_of_two_openers_closing_leaves_the_stream_to_the_other() {
+    let module = load(&["log=0", "delay_ms=2"]);
+    let (one, other) = (Node::open(), Node::open());
+    assert_eq!(module.references(), 2);
+    let mut bytes = one.read_exactly(20);
+    drop(one);
+    assert_eq!(module.references(), 1);
+    bytes.extend(other.read_exactly(50));
+    assert_contiguous(&bytes);
+    assert_eq!(dropped(&other.stats()), 0);
+}
+
+#[test]
+fn a_second_opener_joins_the_stream_and_takes_what_waits() {
+    let module = load(&["log=0", "delay_ms=5"]);
+    let first = Node::open_nonblocking();
+    first.wait_for_queued(4);
+    let queued = first.still(&module).queued;
+    let second = Node::open_nonblocking();
+    assert_eq!(second.drain().len() as u64, queued);
+    assert_eq!(first.read_up_to(1), Err(Errno::EAGAIN));
+}
+
+#[test]
+fn a_still_timer_makes_nothing_at_once() {
+    let _module = load(&["log=0", STILL]);
+    let node = Node::open_nonblocking();
+    at_once(|| assert_eq!(node.read_up_to(1), Err(Errno::EAGAIN)));
+    assert!(!node.readable_within(AT_ONCE / 8));
+    let stats = node.stats();
+    assert!(add_up(&stats) && stats.produced == 0, "{stats:?}");
+}

@@ -1,0 +1,165 @@
+//! A module that is loaded for the length of a test.
+
+use std::env;
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard};
+use std::thread;
+
+use nix::errno::Errno;
+use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
+
+use crate::kmsg::{KernelLog, Record};
+use crate::wait::holds_in_time;
+use crate::watchdog::Watchdog;
+
+/// The tests of one program load the same module, so they take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Where the guest keeps the module: /modules, or what RLKM_MODULES says.
+pub fn path_of(name: &str) -> PathBuf {
+    let folder = env::var_os("RLKM_MODULES").unwrap_or_else(|| "/modules".into());
+    PathBuf::from(folder).join(format!("{name}.ko"))
+}
+
+/// A loaded module. Dropping it unloads it and fails the test if the kernel has complained since
+/// it was loaded; a test that takes longer than its time ends the whole program, by name.
+pub struct Module {
+    name: &'static str,
+    loaded: bool,
+    log: KernelLog,
+    _watchdog: Watchdog,
+    // The last field, so the last to be dropped.
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Module {
+    /// Loads `name`, as insmod does with these parameters.
+    ///
+    /// # Errors
+    ///
+    /// What finit_module(2) said.
+    pub fn load(name: &'static str, parameters: &[&str]) -> Result<Module, Errno> {
+        // A test that failed has unloaded its module like any other.
+        let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut module = Module {
+            name,
+            loaded: false,
+            log: KernelLog::from_now(),
+            _watchdog: Watchdog::start(),
+            _turn: turn,
+        };
+        module.insert(parameters)?;
+        Ok(module)
+    }
+
+    /// Loads the module again after [`Module::remove`].
+    pub fn insert(&mut self, parameters: &[&str]) -> Result<(), Errno> {
+        let path = path_of(self.name);
+        let file = File::open(&path).unwrap_or_else(|error| {
+            panic!(
+                "{}: {error}; build the modules, or set RLKM_MODULES",
+                path.display()
+            )
+        });
+        let parameters = CString::new(parameters.join(" ")).expect("a parameter holds a NUL");
+        finit_module(&file, &parameters, ModuleInitFlags::empty())?;
+        self.loaded = true;
+        Ok(())
+    }
+
+    /// Unloads the module, as rmmod does; the guard stays for the log and for loading again.
+    ///
+    /// # Errors
+    ///
+    /// What delete_module(2) said.
+    pub fn remove(&mut self) -> Result<(), Errno> {
+        let name = CString::new(self.name).expect("a module's name holds a NUL");
+        delete_module(&name, DeleteModuleFlags::O_NONBLOCK)?;
+        self.loaded = false;
+        Ok(())
+    }
+
+    /// Unloads the module and says what it and the kernel have logged since it was loaded.
+    pub fn unload(mut self) -> Vec<Record> {
+        if let Err(error) = self.remove() {
+            panic!("{}: cannot be unloaded: {error}", self.name);
+        }
+        self.records()
+    }
+
+    /// What the kernel has logged since the module was loaded.
+    pub fn records(&mut self) -> Vec<Record> {
+        self.log.records().to_vec()
+    }
+
+    /// What the module itself has logged since it was loaded.
+    pub fn lines(&mut self) -> Vec<Record> {
+        let prefix = format!("{}: ", self.name);
+        let mut records = self.records();
+        records.retain(|record| record.text.starts_with(&prefix));
+        records
+    }
+
+    /// A parameter's value, as /sys shows it.
+    pub fn parameter(&self, parameter: &str) -> String {
+        let path = self.parameter_path(parameter);
+        let value =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        value.strip_suffix('\n').unwrap_or(&value).to_owned()
+    }
+
+    /// Changes a parameter through /sys.
+    pub fn set_parameter(&self, parameter: &str, value: &str) -> Result<(), Errno> {
+        fs::write(self.parameter_path(parameter), value)
+            .map_err(|error| Errno::from_i32(error.raw_os_error().unwrap_or(0)))
+    }
+
+    /// The file of a parameter in /sys.
+    pub fn parameter_path(&self, parameter: &str) -> PathBuf {
+        PathBuf::from(format!("/sys/module/{}/parameters/{parameter}", self.name))
+    }
+
+    /// How many descriptors and other modules hold this one.
+    pub fn references(&self) -> u32 {
+        let path = format!("/sys/module/{}/refcnt", self.name);
+        let count = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        count
+            .trim()
+            .parse()
+            .unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        let mut failures = Vec::new();
+        if self.loaded {
+            let mut last = Ok(());
+            // A thread or child of a failed test may be about to let go of the node.
+            let unloaded = if thread::panicking() {
+                holds_in_time(|| {
+                    last = self.remove();
+                    last.is_ok()
+                })
+            } else {
+                last = self.remove();
+                last.is_ok()
+            };
+            if !unloaded {
+                failures.push(format!("{}: cannot be unloaded: {last:?}", self.name));
+            }
+        }
+        failures.extend(self.log.complaint());
+        if failures.is_empty() {
+            return;
+        }
+        let failures = failures.join("\n");
+        if thread::panicking() {
+            eprintln!("{failures}");
+        } else {
+            panic!("{failures}");
+        }
+    }
+}

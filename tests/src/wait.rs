@@ -1,0 +1,50 @@
+//! Waiting for something that must happen, with an end to the patience.
+
+use std::fs;
+use std::os::unix::io::AsRawFd;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::unistd::Pid;
+
+/// How long anything may take that should happen soon. Long, because a guest without KVM on a busy
+/// machine is slow, and a test that passes never waits for it.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// Waits until `condition` holds, and fails the test if it never does.
+#[track_caller]
+pub fn until(what: &str, condition: impl FnMut() -> bool) {
+    assert!(holds_in_time(condition), "not within {LIMIT:?}: {what}");
+}
+
+pub(crate) fn holds_in_time(mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + LIMIT;
+    while !condition() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    true
+}
+
+/// Whose sleep is asked about.
+pub enum Asleep {
+    /// A thread of this program.
+    Thread(Pid),
+    /// The first thread of another program.
+    Process(Pid),
+}
+
+/// Whether a task sleeps in read(2) of descriptor `fd`.
+pub fn asleep_in_read(task: &Asleep, fd: &impl AsRawFd) -> bool {
+    let path = match task {
+        Asleep::Thread(id) => format!("/proc/self/task/{id}/syscall"),
+        Asleep::Process(id) => format!("/proc/{id}/syscall"),
+    };
+    // A task that has ended has no such file; one that runs says "running".
+    let call = fs::read_to_string(path).unwrap_or_default();
+    let mut words = call.split_whitespace();
+    words.next() == Some(&libc::SYS_read.to_string())
+        && words.next() == Some(&format!("{:#x}", fd.as_raw_fd()))
+}

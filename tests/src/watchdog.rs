@@ -1,0 +1,52 @@
+//! The end of a test that hangs.
+
+use std::fs;
+use std::io::{self, Write};
+use std::process;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+/// Longer than any test takes on the slowest guest, shorter than the lab's patience.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Ends the program with a message that names the test, unless dropped in time: a thread that
+/// sleeps in the kernel cannot be made to fail in any other way.
+pub struct Watchdog {
+    // Dropping it wakes the thread.
+    _alive: Sender<()>,
+}
+
+impl Watchdog {
+    pub fn start() -> Watchdog {
+        let (alive, end) = mpsc::channel();
+        // The test harness names each thread after its test.
+        let test = thread::current().name().unwrap_or("a test").to_owned();
+        thread::spawn(move || {
+            if end.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+                // Not `eprintln!`, which the harness would keep for itself.
+                let _ = writeln!(
+                    io::stderr(),
+                    "test {test} ... FAILED: not finished after {LIMIT:?}; its threads are in:\n{}",
+                    places()
+                );
+                process::exit(101);
+            }
+        });
+        Watchdog { _alive: alive }
+    }
+}
+
+/// Where each thread of this program sleeps.
+fn places() -> String {
+    let tasks = fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    tasks
+        .map(|task| {
+            let read = |file| fs::read_to_string(task.path().join(file)).unwrap_or_default();
+            format!("{}: {}", read("comm").trim(), read("syscall"))
+        })
+        .collect()
+}
