@@ -3,6 +3,8 @@
 use crate::guest;
 use crate::options::Options;
 use anyhow::{Context, Result};
+use nix::libc::STDIN_FILENO;
+use nix::sys::termios::{tcgetattr, tcsetattr, SetArg};
 use std::ffi::OsString;
 
 /// Boot a guest with a shell on its console.
@@ -16,24 +18,20 @@ pub struct Args {
 }
 
 pub fn main(args: Args) -> Result<u8> {
-    let saved = nix::sys::termios::tcgetattr(nix::libc::STDIN_FILENO).ok();
-    let result = guest::shell(&args.options, &window());
-    if let Some(saved) = saved {
-        // QEMU does it as well, but not when it was killed.
-        nix::sys::termios::tcsetattr(
-            nix::libc::STDIN_FILENO,
-            nix::sys::termios::SetArg::TCSADRAIN,
-            &saved,
-        )
+    let saved = tcgetattr(STDIN_FILENO)
+        .context("a shell needs a terminal on stdin; for scripts there is `lab run`")?;
+    let result = guest::shell(&args.options, &terminal());
+    // QEMU does it as well, but not when it was killed.
+    tcsetattr(STDIN_FILENO, SetArg::TCSADRAIN, &saved)
         .context("cannot restore the terminal; `reset` does")?;
-    }
     result
 }
 
-/// The terminal's size, which a serial line does not tell; `stty` in the guest sets it.
-fn window() -> Vec<(String, OsString)> {
+/// What a serial line does not tell: the terminal's size and kind. Programs take it from these.
+fn terminal() -> Vec<(String, OsString)> {
     let (rows, columns) = console::Term::stdout().size();
-    [("LINES", rows), ("COLUMNS", columns)]
-        .map(|(name, value)| (name.to_owned(), value.to_string().into()))
-        .into()
+    let kind = std::env::var_os("TERM").unwrap_or_else(|| "linux".into());
+    let values = [rows.to_string().into(), columns.to_string().into(), kind];
+    let names = ["LINES", "COLUMNS", "TERM"].map(str::to_owned);
+    names.into_iter().zip(values).collect()
 }

@@ -57,15 +57,22 @@ for port in /sys/class/virtio-ports/*; do
     esac
 done
 
-# A port can be opened once at a time: these stay open until the end.
 exec 3<"$stdin" 4>"$stdout" 5>"$stderr" 6<>"$status"
 # This write waits until the host's end of the status port is there, and with it those of the others.
 echo run >&6
-setsid sh /lab/command <&3 >&4 2>&5 3<&- 4>&- 5>&- 6>&-
-result=$?
-cat /lab/end >&4
-cat /lab/end >&5
-echo "status $result" >&6
-# The lab answers when it has read all.
-read -r _ <&6
-poweroff -f
+
+# Runs the command and ends the guest, once the lab has answered that it read everything.
+serve() {
+    setsid sh /lab/command 3<&- 4>&- 5>&- 6>&-
+    result=$?
+    cat /lab/end
+    cat /lab/end >&2
+    echo "status $result" >&6
+    read -r _ <&6
+    poweroff -f
+}
+
+# Pipes between the ports and the command: a port can be opened once at a time, and programs do
+# open /dev/stdin and /dev/stderr. 7 is the outer pipe, as the inner one takes serve's stderr.
+cat <&3 | { serve 2>&1 >&7 7>&- | cat >&5 7>&-; } 7>&1 | cat >&4
+give_up "a relay or the end of the command was killed"

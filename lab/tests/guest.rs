@@ -1,0 +1,314 @@
+//! What `lab run` promises, tried on real guests. They boot what the lab boots by default: the
+//! tree that `make tree` prepares (`make test` does so first), or RLKM_KDIR. Without one these
+//! tests fail, and say so.
+
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::ffi::OsStringExt;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+fn lab(options: &[&str], command: &[&str]) -> Command {
+    let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
+    lab.arg("run").args(options).arg("--").args(command);
+    lab.stdin(Stdio::null());
+    lab
+}
+
+fn run(options: &[&str], command: &[&str]) -> Output {
+    lab(options, command).output().unwrap()
+}
+
+fn with_stdin(mut lab: Command, input: &[u8]) -> Output {
+    lab.stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = lab.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input).unwrap());
+        child.wait_with_output().unwrap()
+    })
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+#[track_caller]
+fn assert_ended(output: &Output, status: i32, stderr: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(status), "{said}");
+    for part in stderr {
+        assert!(said.contains(part), "no {part:?} in:\n{said}");
+    }
+}
+
+#[test]
+fn the_status_of_the_command_comes_back() {
+    assert_ended(&run(&[], &["true"]), 0, &[]);
+    assert_ended(&run(&[], &["sh", "-c", "exit 7"]), 7, &[]);
+    assert_ended(&run(&[], &["sh", "-c", "kill -TERM $$"]), 128 + 15, &[]);
+    assert_ended(&run(&[], &["no-such-program"]), 127, &["no-such-program"]);
+}
+
+#[test]
+fn stdout_and_stderr_are_apart_and_the_console_is_in_neither() {
+    let output = run(
+        &[],
+        &[
+            "sh",
+            "-c",
+            "echo out; echo err >&2; echo kmsg >/dev/kmsg; echo >/dev/console",
+        ],
+    );
+    assert_eq!(
+        (text(&output.stdout), text(&output.stderr)),
+        ("out\n", "err\n")
+    );
+}
+
+#[test]
+fn five_megabytes_pass_both_ways_unchanged() {
+    // A linear congruential generator: no byte pattern that a lost block could hide in.
+    let mut state = 1u64;
+    let input: Vec<u8> = std::iter::repeat_with(|| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    })
+    .take(5_000_000)
+    .collect();
+    let output = with_stdin(lab(&[], &["sh", "-c", "tee /dev/stderr"]), &input);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        output.stdout == input,
+        "stdout differs, {} bytes",
+        output.stdout.len()
+    );
+    assert!(
+        output.stderr == input,
+        "stderr differs, {} bytes",
+        output.stderr.len()
+    );
+}
+
+#[test]
+fn the_end_of_stdin_reaches_the_command() {
+    let output = with_stdin(lab(&[], &["wc", "-c"]), b"abc");
+    assert_eq!(text(&output.stdout), "3\n");
+    assert_eq!(text(&run(&[], &["wc", "-c"]).stdout), "0\n");
+}
+
+#[test]
+fn a_command_that_does_not_read_its_stdin_still_ends() {
+    let mut lab = lab(&[], &["true"]);
+    lab.stdin(Stdio::piped());
+    let mut child = lab.spawn().unwrap();
+    // Held open: the command's end must not wait for it.
+    let _stdin = child.stdin.take();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_forgotten_child_does_not_hold_up_the_end() {
+    let output = run(&[], &["sh", "-c", "sleep 1000 & echo done"]);
+    assert_ended(&output, 0, &[]);
+    assert_eq!(text(&output.stdout), "done\n");
+}
+
+#[test]
+fn arguments_and_variables_reach_the_command_as_they_were() {
+    let word: Vec<u8> = (1..=255).collect();
+    let mut lab = lab(
+        &["--env", "EMPTY=", "--env", "A=b c='\"\n"],
+        &["sh", "-c", r#"printf '%s|' "$A" "$EMPTY" "$@""#, "sh"],
+    );
+    lab.arg("").arg("-x").arg(OsString::from_vec(word.clone()));
+    let expected = [b"b c='\"\n|||-x|".as_slice(), &word, b"|"].concat();
+    assert_eq!(lab.output().unwrap().stdout, expected);
+}
+
+#[test]
+fn the_options_shape_the_guest() {
+    let command = "nproc; cat /proc/cmdline; grep MemTotal /proc/meminfo";
+    let output = run(
+        &[
+            "--cpus",
+            "3",
+            "--memory",
+            "128M",
+            "--append",
+            "lab_was=here",
+        ],
+        &["sh", "-c", command],
+    );
+    let lines: Vec<_> = text(&output.stdout).lines().collect();
+    assert_eq!(lines[0], "3");
+    assert!(lines[1].ends_with(" lab_was=here"), "{}", lines[1]);
+    let kilobytes: u32 = lines[2].split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!((64 << 10..128 << 10).contains(&kilobytes), "{kilobytes}");
+}
+
+#[test]
+fn a_named_program_is_in_the_guest() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = dir.path().join("greet");
+    std::fs::write(&script, "#!/bin/sh\necho hello, $1\n").unwrap();
+    let output = run(&["--program", script.to_str().unwrap()], &["greet", "lab"]);
+    assert_eq!(text(&output.stdout), "hello, lab\n");
+}
+
+#[test]
+fn a_panic_has_its_own_status_and_shows_the_console() {
+    let output = run(
+        &[],
+        &["sh", "-c", "echo before; echo c >/proc/sysrq-trigger"],
+    );
+    assert_ended(
+        &output,
+        122,
+        &[
+            "panicked",
+            "/rlkm/run/",
+            "Kernel panic - not syncing: sysrq",
+        ],
+    );
+    assert_eq!(text(&output.stdout), "before\n");
+}
+
+#[test]
+fn a_guest_that_stops_under_the_command_has_not_ended_well() {
+    assert_ended(
+        &run(&[], &["poweroff", "-f"]),
+        122,
+        &["stopped", "/rlkm/run/"],
+    );
+}
+
+#[test]
+fn a_guest_without_init_is_a_boot_failure() {
+    let output = run(&["--append", "rdinit=/nonexistent"], &["true"]);
+    assert_ended(
+        &output,
+        121,
+        &["did not boot", "/rlkm/run/", "Kernel panic"],
+    );
+}
+
+#[test]
+fn an_image_that_is_no_kernel_is_a_boot_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = dir.path().join("Image");
+    std::fs::write(&image, "not a kernel\n").unwrap();
+    let output = run(
+        &["--image", image.to_str().unwrap(), "--timeout", "3"],
+        &["true"],
+    );
+    assert_ended(&output, 121, &["did not boot", "/rlkm/run/"]);
+}
+
+#[test]
+fn a_time_out_has_its_own_status_and_names_the_limit() {
+    let start = Instant::now();
+    let output = run(&["--timeout", "4"], &["sh", "-c", "echo early; sleep 1000"]);
+    assert_ended(
+        &output,
+        124,
+        &["longer than 4 s", "/rlkm/run/", "Run /init"],
+    );
+    assert_eq!(text(&output.stdout), "early\n");
+    assert!(start.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn the_labs_own_errors_have_one_status() {
+    assert_ended(
+        &run(&["--image", "/nonexistent"], &["true"]),
+        120,
+        &["/nonexistent"],
+    );
+    assert_ended(&run(&["--cpus", "0"], &["true"]), 120, &["--cpus"]);
+    assert_ended(&run(&["--env", "no-pair"], &["true"]), 120, &["NAME=VALUE"]);
+    assert_ended(
+        &run(&["--program", "/bin/true"], &["true"]),
+        120,
+        &["/bin/true is for"],
+    );
+    assert_ended(&run(&[], &[]), 120, &["CMD"]);
+}
+
+#[test]
+fn dry_run_prints_the_line_and_runs_nothing() {
+    let output = run(&["--dry-run", "--append", "a 'b'"], &["true"]);
+    assert_ended(&output, 0, &[]);
+    let words = shlex::split(text(&output.stdout).trim_end()).unwrap();
+    assert_eq!(words[0], "qemu-system-aarch64");
+    let append = words.iter().position(|word| word == "-append").unwrap();
+    assert!(
+        words[append + 1].ends_with(" a 'b'"),
+        "{}",
+        words[append + 1]
+    );
+}
+
+#[test]
+fn runs_side_by_side_do_not_disturb_each_other() {
+    let mut children: Vec<Child> = Vec::new();
+    for i in 0..3 {
+        let command = format!("seq {i}0000 {i}5000; exit {i}");
+        let mut lab = lab(&[], &["sh", "-c", &command]);
+        children.push(lab.stdout(Stdio::piped()).spawn().unwrap());
+    }
+    for (i, child) in children.into_iter().enumerate() {
+        let output = child.wait_with_output().unwrap();
+        let expected: String = (i * 10000..=i * 10000 + 5000)
+            .map(|n| format!("{n}\n"))
+            .collect();
+        assert_eq!(output.status.code(), Some(i as i32));
+        assert_eq!(text(&output.stdout), expected);
+    }
+}
+
+/// The processes, QEMU's among them, that have `word` in their command line, but not the lab's.
+fn processes_with(word: &str) -> usize {
+    std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| std::fs::read(entry.unwrap().path().join("cmdline")).ok())
+        .filter(|line| line.starts_with(b"qemu") && String::from_utf8_lossy(line).contains(word))
+        .count()
+}
+
+#[test]
+fn qemu_does_not_outlive_a_killed_lab() {
+    let word = format!("lab_test={}", std::process::id());
+    let mut child = lab(&["--append", &word], &["sh", "-c", "echo up; sleep 1000"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!((line.as_str(), processes_with(&word)), ("up\n", 1));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while processes_with(&word) > 0 {
+        assert!(Instant::now() < deadline, "QEMU is still there");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn the_end_of_the_reader_ends_the_run() {
+    let mut child = lab(&[], &["yes"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    // The reader is dropped behind the first line.
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!(line, "y\n");
+    assert_eq!(child.wait().unwrap().code(), Some(141));
+}
