@@ -18,6 +18,8 @@
 //! An element is written before the `Release` store of `tail` that makes it
 //! visible, and read before the `Release` store of `head` that frees its slot.
 //!
+//! Each end counts for itself, too: it needs no load to know its own number.
+//!
 //! tests/loom runs this file under loom, which tries all interleavings.
 
 use crate::{
@@ -104,53 +106,67 @@ pub fn spsc<T: Send>(capacity: usize) -> Result<(Producer<T>, Consumer<T>)> {
         mask: capacity.wrapping_sub(1),
         slots,
     })?;
-    Ok((Producer { ring: ring.clone() }, Consumer { ring }))
+    let producer = Producer {
+        ring: ring.clone(),
+        tail: 0,
+    };
+    Ok((producer, Consumer { ring, head: 0 }))
 }
 
 /// The end that elements are put into.
+///
+/// # Invariants
+///
+/// `tail` is the ring's.
 pub struct Producer<T: Send> {
     ring: Arc<Ring<T>>,
+    tail: usize,
 }
 
 impl<T: Send> Producer<T> {
     /// Puts `value` in, or gives it back if the ring is full.
     pub fn push(&mut self, value: T) -> Result<(), T> {
         let ring = &*self.ring;
-        let tail = ring.tail.load(Ordering::Relaxed);
         // Acquire: the consumer has read the slot before it is written again.
-        if tail.wrapping_sub(ring.head.load(Ordering::Acquire)) > ring.mask {
+        if self.tail.wrapping_sub(ring.head.load(Ordering::Acquire)) > ring.mask {
             return Err(value);
         }
         // SAFETY: the slot is the producer's, and `&mut self` is the only one.
-        ring.slot(tail)
+        ring.slot(self.tail)
             .with_mut(|slot| unsafe { (*slot).write(value) });
         // INVARIANT: the slot at `tail` holds an element now.
-        ring.tail.store(tail.wrapping_add(1), Ordering::Release);
+        self.tail = self.tail.wrapping_add(1);
+        ring.tail.store(self.tail, Ordering::Release);
         Ok(())
     }
 }
 
 /// The end that elements are taken out of.
+///
+/// # Invariants
+///
+/// `head` is the ring's.
 pub struct Consumer<T: Send> {
     ring: Arc<Ring<T>>,
+    head: usize,
 }
 
 impl<T: Send> Consumer<T> {
     /// Takes out the oldest element, if there is one.
     pub fn pop(&mut self) -> Option<T> {
         let ring = &*self.ring;
-        let head = ring.head.load(Ordering::Relaxed);
         // Acquire: the producer has written the slot before it is read.
-        if head == ring.tail.load(Ordering::Acquire) {
+        if self.head == ring.tail.load(Ordering::Acquire) {
             return None;
         }
         // SAFETY: the slot holds an element and is the consumer's, and `&mut
         // self` is the only one; the store below keeps it from another read.
         let value = ring
-            .slot(head)
+            .slot(self.head)
             .with_mut(|slot| unsafe { (*slot).assume_init_read() });
         // INVARIANT: the slot at `head` is empty now, and the producer's.
-        ring.head.store(head.wrapping_add(1), Ordering::Release);
+        self.head = self.head.wrapping_add(1);
+        ring.head.store(self.head, Ordering::Release);
         Some(value)
     }
 }
