@@ -52,9 +52,9 @@ impl<T: Copy + Send> Kfifo<T> {
                 bindings::BINDINGS_GFP_KERNEL,
             )
         })?;
-        // SAFETY: initialised by the successful call.
         // INVARIANT: just made; it is empty.
         Ok(Self {
+            // SAFETY: initialised by the successful call.
             fifo: unsafe { fifo.assume_init() },
             _holds: PhantomData,
         })
@@ -87,8 +87,10 @@ impl<T: Copy + Send> Kfifo<T> {
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: `value` has room for one element of the queue's size.
         let got = unsafe { bindings::__kfifo_out(&mut self.fifo, value.as_mut_ptr().cast(), 1) };
-        // SAFETY: an element came out, and by the invariant it is a `T`.
-        (got == 1).then(|| unsafe { value.assume_init() })
+        (got == 1).then(|| {
+            // SAFETY: an element came out, and by the invariant it is a `T`.
+            unsafe { value.assume_init() }
+        })
     }
 
     /// Copies the oldest elements, as many as fit, and leaves them in; how

@@ -246,9 +246,10 @@ static FOPS: Fops = Fops(bindings::file_operations {
     ..NO_FOPS
 });
 
-const NO_FOPS: bindings::file_operations =
+const NO_FOPS: bindings::file_operations = {
     // SAFETY: all zeroes are a `file_operations` without any.
-    unsafe { core::mem::transmute([0u8; core::mem::size_of::<bindings::file_operations>()]) };
+    unsafe { core::mem::transmute([0u8; core::mem::size_of::<bindings::file_operations>()]) }
+};
 
 /// The session of an open file, and its functions.
 ///

@@ -105,11 +105,11 @@ macro_rules! this_module_ptr {
     };
 }
 
-static THIS_MODULE: ThisModule =
-    // SAFETY: the right one, see `this_module_ptr!`.
-    unsafe {
-        ThisModule::from_ptr(core::ptr::addr_of!(kernel::bindings::__this_module) as *mut _)
-    };
+static THIS_MODULE: ThisModule = {
+    let module = this_module_ptr!();
+    // SAFETY: the right one.
+    unsafe { ThisModule::from_ptr(module) }
+};
 
 /// Copies a string into an array, for sections that hold bytes.
 #[doc(hidden)]

@@ -192,10 +192,7 @@ impl StrParam {
         let text = self.text.load(Ordering::Relaxed);
         // SAFETY: by the invariant this is a C string, in UTF-8, that stays
         // as it is for as long as code of this module runs.
-        unsafe {
-            let len = bindings::strlen(text);
-            core::str::from_utf8_unchecked(core::slice::from_raw_parts(text.cast(), len as usize))
-        }
+        unsafe { core::str::from_utf8_unchecked(bytes_of(text)) }
     }
 
     /// # Safety
@@ -204,15 +201,24 @@ impl StrParam {
     /// C string; no code of this module runs yet.
     unsafe extern "C" fn set(text: *const c_char, param: *const bindings::kernel_param) -> c_int {
         // SAFETY: `text` is a C string, by this function's requirement.
-        let bytes =
-            unsafe { core::slice::from_raw_parts(text.cast(), bindings::strlen(text) as usize) };
-        if bytes.len() > 1023 || core::str::from_utf8(bytes).is_err() {
+        let text_bytes = unsafe { bytes_of(text) };
+        if text_bytes.len() > 1023 || core::str::from_utf8(text_bytes).is_err() {
             return EINVAL.to_errno();
         }
         // SAFETY: `arg` points to a `char *`, for `StrParam` is one.
         // INVARIANT: the bytes were checked above.
         unsafe { bindings::param_set_charp(text, param) }
     }
+}
+
+/// The bytes of a C string before its NUL.
+///
+/// # Safety
+///
+/// `text` is a C string that stays as it is for `'a`.
+unsafe fn bytes_of<'a>(text: *const c_char) -> &'a [u8] {
+    // SAFETY: the caller's promise.
+    unsafe { core::slice::from_raw_parts(text.cast(), bindings::strlen(text) as usize) }
 }
 
 /// One entry of the section `__param`.

@@ -34,6 +34,8 @@ impl Level {
 /// Prints at the [`Level`] of this name.
 #[doc(hidden)]
 #[macro_export]
+// The prefix is the using crate's, and not this one's.
+#[allow(clippy::crate_in_macro_def)]
 macro_rules! print_macro {
     ($level:ident, $($arg:tt)*) => {
         $crate::print::printk(
@@ -101,6 +103,7 @@ macro_rules! printk_debug {
 /// is loaded with `dyndbg=+p`); without it, the call prints if the kernel was
 /// built with `CONFIG_RUST_DEBUG_ASSERTIONS` and is compiled away otherwise.
 #[macro_export]
+#[allow(clippy::crate_in_macro_def)]
 macro_rules! pr_debug {
     ($fmt:literal $($arg:tt)*) => {{
         #[link_section = "__dyndbg"]

@@ -72,10 +72,11 @@ impl<T> Drop for Ring<T> {
         let mut head = self.head.load(Ordering::Acquire);
         let tail = self.tail.load(Ordering::Acquire);
         while head != tail {
-            // SAFETY: these slots hold elements, by the invariant, and there
-            // is no consumer any more.
-            self.slot(head)
-                .with_mut(|slot| unsafe { (*slot).assume_init_drop() });
+            self.slot(head).with_mut(|slot| {
+                // SAFETY: these slots hold elements, by the invariant, and
+                // there is no consumer any more.
+                unsafe { (*slot).assume_init_drop() }
+            });
             head = head.wrapping_add(1);
         }
     }
@@ -131,9 +132,10 @@ impl<T: Send> Producer<T> {
         if self.tail.wrapping_sub(ring.head.load(Ordering::Acquire)) > ring.mask {
             return Err(value);
         }
-        // SAFETY: the slot is the producer's, and `&mut self` is the only one.
-        ring.slot(self.tail)
-            .with_mut(|slot| unsafe { (*slot).write(value) });
+        ring.slot(self.tail).with_mut(|slot| {
+            // SAFETY: the slot is the producer's; `&mut self` is the only one.
+            unsafe { (*slot).write(value) };
+        });
         // INVARIANT: the slot at `tail` holds an element now.
         self.tail = self.tail.wrapping_add(1);
         ring.tail.store(self.tail, Ordering::Release);
@@ -159,11 +161,11 @@ impl<T: Send> Consumer<T> {
         if self.head == ring.tail.load(Ordering::Acquire) {
             return None;
         }
-        // SAFETY: the slot holds an element and is the consumer's, and `&mut
-        // self` is the only one; the store below keeps it from another read.
-        let value = ring
-            .slot(self.head)
-            .with_mut(|slot| unsafe { (*slot).assume_init_read() });
+        let value = ring.slot(self.head).with_mut(|slot| {
+            // SAFETY: the slot holds an element and is the consumer's; `&mut
+            // self` is the only one. The store below prevents another read.
+            unsafe { (*slot).assume_init_read() }
+        });
         // INVARIANT: the slot at `head` is empty now, and the producer's.
         self.head = self.head.wrapping_add(1);
         ring.head.store(self.head, Ordering::Release);

@@ -71,9 +71,8 @@ impl Instant {
     #[inline]
     pub fn now() -> Self {
         // SAFETY: always allowed.
-        Self {
-            nanos: unsafe { bindings::ktime_get() },
-        }
+        let nanos = unsafe { bindings::ktime_get() };
+        Self { nanos }
     }
 
     /// The time since then.
