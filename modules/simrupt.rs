@@ -281,14 +281,17 @@ struct BottomHalf {
 impl TaskletCallback for BottomHalf {
     fn run(&mut self) {
         let start = Instant::now();
+        // Held to the end, so that what the work says comes after this.
+        let mut stats = self.sink.stats.lock();
         self.queue.enqueue(&self.work);
 
         let span = start.elapsed();
-        let mut stats = self.sink.stats.lock();
         count(&mut stats.tasklet_runs, 1);
         longest(&mut stats.max_softirq_ns, span);
-        drop(stats);
-        log!("simrupt_tasklet_func in_softirq: {} usec", span.as_micros());
+        log!(
+            "simrupt_tasklet_func in_softirq: {} usec",
+            span.as_micros()
+        );
     }
 }
 
@@ -300,11 +303,11 @@ struct Mover {
 
 impl WorkItem for Mover {
     fn run(&mut self) {
+        count(&mut self.sink.stats.lock().work_runs, 1);
         log!("simrupt_work_func");
         while let Some(byte) = self.ring.pop() {
             self.sink.put(byte);
         }
-        count(&mut self.sink.stats.lock().work_runs, 1);
         self.sink.readers.wake_up_all();
     }
 }
