@@ -288,10 +288,7 @@ impl TaskletCallback for BottomHalf {
         let span = start.elapsed();
         count(&mut stats.tasklet_runs, 1);
         longest(&mut stats.max_softirq_ns, span);
-        log!(
-            "simrupt_tasklet_func in_softirq: {} usec",
-            span.as_micros()
-        );
+        log!("simrupt_tasklet_func in_softirq: {} usec", span.as_micros());
     }
 }
 
