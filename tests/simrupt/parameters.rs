@@ -88,7 +88,7 @@ fn the_node_goes_with_the_module() {
 }
 
 #[test]
-fn only_delay_ms_can_be_written() {
+fn delay_ms_can_be_written_and_period_us_cannot() {
     let module = load(&[]);
     let mode = |name| {
         let metadata = fs::metadata(module.parameter_path(name)).unwrap();

@@ -1,25 +1,27 @@
 //! The stream: its order, and that each byte goes to exactly one reader.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
-use tests::until;
+use nix::errno::Errno;
+use tests::{until, LIMIT};
 
 use crate::node::{
-    add_up, assert_contiguous, at_once, byte_at, dropped, load, Node, AT_ONCE, STILL,
+    add_up, assert_contiguous, at_once, byte_at, dropped, load, unless_held_up, Node, AT_ONCE,
+    STILL,
 };
-use nix::errno::Errno;
 
 #[test]
 fn a_thousand_events_at_200_us_arrive_in_order_and_none_is_lost() {
-    let _module = load(&["log=0", "period_us=200"]);
-    let node = Node::open();
-    let bytes = node.read_exactly(1000);
-    let stats = node.settled_stats();
-    assert_eq!(dropped(&stats), 0, "{stats:?}");
-    assert_eq!(bytes[0], byte_at(0));
-    assert_contiguous(&bytes);
-    assert_eq!(stats.delivered, 1000, "{stats:?}");
+    unless_held_up(200, |node| {
+        let bytes = node.read_exactly(1000);
+        let stats = node.settled_stats();
+        assert_eq!(dropped(&stats), 0, "{stats:?}");
+        assert_eq!(bytes[0], byte_at(0));
+        assert_contiguous(&bytes);
+        assert_eq!(stats.delivered, 1000, "{stats:?}");
+    });
 }
 
 #[test]
@@ -32,10 +34,8 @@ fn the_stream_begins_again_after_its_last_byte() {
 
 /// Lets `count` readers, each with its own open file, read at once, and checks that between them
 /// they get each byte once.
-fn share_the_stream(count: usize) {
+fn share_the_stream(observer: &Node, count: usize) {
     const TOTAL: u64 = 4000;
-    let _module = load(&["log=0", "period_us=200"]);
-    let observer = Node::open();
     let taken = AtomicU64::new(0);
     let shares: Vec<Vec<Vec<u8>>> = thread::scope(|scope| {
         let mut readers = Vec::new();
@@ -85,19 +85,18 @@ fn share_the_stream(count: usize) {
 
 #[test]
 fn two_readers_get_each_byte_exactly_once() {
-    share_the_stream(2);
+    unless_held_up(200, |observer| share_the_stream(&observer, 2));
 }
 
 #[test]
 fn four_readers_get_each_byte_exactly_once() {
-    share_the_stream(4);
+    unless_held_up(200, |observer| share_the_stream(&observer, 4));
 }
 
 #[test]
 fn readers_of_one_descriptor_get_each_byte_exactly_once() {
-    let _module = load(&["log=0", "period_us=200"]);
-    let node = Node::open();
-    let halves: Vec<Vec<u8>> = thread::scope(|scope| {
+    unless_held_up(200, |_| {
+        let node = Node::open();
         let reader = || {
             let mut bytes = Vec::new();
             while bytes.len() < 500 {
@@ -105,54 +104,86 @@ fn readers_of_one_descriptor_get_each_byte_exactly_once() {
             }
             bytes
         };
-        let readers = [scope.spawn(reader), scope.spawn(reader)];
-        readers
-            .into_iter()
-            .map(|reader| reader.join().unwrap())
-            .collect()
+        let halves = thread::scope(|scope| {
+            let (one, other) = (scope.spawn(reader), scope.spawn(reader));
+            [one.join().unwrap(), other.join().unwrap()]
+        });
+        let mut seen: Vec<u8> = halves.concat();
+        let mut made: Vec<u8> = (0..1000).map(byte_at).collect();
+        seen.sort_unstable();
+        made.sort_unstable();
+        assert_eq!(seen, made);
     });
-    let mut seen: Vec<u8> = halves.concat();
-    let mut made: Vec<u8> = (0..1000).map(byte_at).collect();
-    seen.sort_unstable();
-    made.sort_unstable();
-    assert_eq!(seen, made);
 }
 
 #[test]
 fn a_full_queue_drops_its_oldest_bytes_and_counts_them() {
-    let _module = load(&["log=0", "period_us=100"]);
-    let node = Node::open_nonblocking();
-    until("a full queue", || node.stats().dropped_fifo > 0);
+    unless_held_up(100, |node| {
+        until("a full queue", || node.stats().dropped_fifo > 0);
+        let before = node.stats();
+        let bytes = node.read_up_to(1 << 16).expect("a full queue gave nothing");
+        let after = node.stats();
+        assert_contiguous(&bytes);
 
-    let before = node.stats();
-    let bytes = node.read_up_to(1 << 16).expect("a full queue gave nothing");
-    let after = node.stats();
-    assert_contiguous(&bytes);
-    assert_eq!(after.dropped_ring, 0, "{after:?}");
-
-    // With nothing delivered before, the oldest byte of the queue is the first that was not
-    // dropped. More may have been dropped between the statistics and the read.
-    let oldest_is_first =
-        (before.dropped_fifo..=after.dropped_fifo).any(|dropped| byte_at(dropped) == bytes[0]);
-    assert!(
-        oldest_is_first,
-        "{:#x} is not the oldest of {before:?} to {after:?}",
-        bytes[0]
-    );
-    assert_eq!(bytes.len() as u64, before.queued, "{before:?}");
-    assert_eq!(node.settled_stats().delivered, before.queued);
+        // With nothing delivered before, the oldest byte of the queue is the first that was not
+        // dropped. More may have been dropped between the statistics and the read.
+        let oldest_is_first =
+            (before.dropped_fifo..=after.dropped_fifo).any(|dropped| byte_at(dropped) == bytes[0]);
+        let first = bytes[0];
+        assert!(
+            oldest_is_first,
+            "{first:#x} is not the oldest of {before:?} to {after:?}"
+        );
+        assert_eq!(bytes.len() as u64, before.queued, "{before:?}");
+        assert_eq!(node.settled_stats().delivered, before.queued);
+    });
 }
 
 #[test]
 fn after_an_overflow_the_stream_goes_on_without_a_gap() {
+    unless_held_up(100, |node| {
+        until("a full queue", || node.stats().dropped_fifo > 0);
+        let mut bytes = node.read_up_to(1 << 16).expect("a full queue gave nothing");
+        bytes.extend(node.read_exactly(500));
+        assert_contiguous(&bytes);
+    });
+}
+
+/// Keeps kernel threads, and with them the work, from running until `enough`: as many real-time
+/// threads as there are CPUs run all the time.
+fn hold_the_work_up(enough: impl Fn() -> bool + Sync) {
+    let cpus = thread::available_parallelism().unwrap().get();
+    let done = AtomicBool::new(false);
+    let deadline = Instant::now() + LIMIT;
+    thread::scope(|scope| {
+        for _ in 0..cpus {
+            scope.spawn(|| {
+                let priority = libc::sched_param { sched_priority: 1 };
+                // SAFETY: `priority` is read during the call only.
+                let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &priority) };
+                assert_eq!(set, 0, "no real-time priority; the tests run as root");
+                while !done.load(Ordering::Relaxed) {
+                    if enough() || Instant::now() > deadline {
+                        done.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_full_ring_refuses_new_bytes_and_counts_them() {
     let _module = load(&["log=0", "period_us=100"]);
-    let node = Node::open_nonblocking();
-    until("a full queue", || node.stats().dropped_fifo > 0);
-    let mut bytes = node.read_up_to(1 << 16).expect("a full queue gave nothing");
-    let dropped_before = dropped(&node.stats());
-    bytes.extend(node.read_exactly(500));
-    assert_eq!(dropped(&node.stats()), dropped_before);
-    assert_contiguous(&bytes);
+    let node = Node::open();
+    hold_the_work_up(|| node.stats().dropped_ring > 0);
+    let bytes = node.read_exactly(500);
+    let stats = node.settled_stats();
+    assert!(stats.dropped_ring > 0, "{stats:?}");
+    assert_eq!(stats.produced, stats.ticks, "{stats:?}");
+    // What was there first has stayed.
+    let first: Vec<u8> = (0..500).map(byte_at).collect();
+    assert_eq!(bytes, first);
 }
 
 #[test]
