@@ -94,11 +94,14 @@ impl Module {
         self.log.records().to_vec()
     }
 
-    /// What the module itself has logged since it was loaded.
+    /// What the module itself has logged since it was loaded: not the kernel, which speaks in its
+    /// name once, for the first module from outside of the tree.
     pub fn lines(&mut self) -> Vec<Record> {
         let prefix = format!("{}: ", self.name);
         let mut records = self.records();
-        records.retain(|record| record.text.starts_with(&prefix));
+        records.retain(|record| {
+            record.text.starts_with(&prefix) && !record.text.ends_with(" taints kernel.")
+        });
         records
     }
 
