@@ -1,7 +1,8 @@
 //! The lab: prepares kernel trees, boots guests under QEMU, and runs commands in them.
 //!
 //! One file per verb (`tree`, `run`, `shell`, `runner`); below them, `guest` is one run of a guest,
-//! `initramfs` what is in it, `qemu` the machine around it, `cache` where all of it lies.
+//! `ports` carries its streams, `initramfs` is what is in it, `qemu` the machine around it, and
+//! `cache` where all of it lies.
 
 mod arch;
 mod busybox;
@@ -14,6 +15,7 @@ mod initramfs;
 mod inputs;
 mod kvm;
 mod options;
+mod ports;
 mod qemu;
 mod run;
 mod runner;

@@ -145,8 +145,11 @@ impl Options {
                 let metadata = fs::metadata(&path)?;
                 let is_program =
                     metadata.permissions().mode() & 0o111 != 0 && path.extension().is_none();
-                if is_program && self.check_machine(&path).is_ok() {
-                    built.push((metadata.modified()?, path));
+                if is_program {
+                    match self.check_machine(&path) {
+                        Ok(()) => built.push((metadata.modified()?, path)),
+                        Err(e) => eprintln!("lab: left out of the guest: {e}"),
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::io::RawFd;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The machine that a guest gets.
@@ -15,10 +15,10 @@ pub struct Machine<'a> {
     pub cpus: u32,
     pub memory: &'a str,
     pub kernel: &'a Path,
-    pub initramfs: &'a Path,
+    pub initramfs: PathBuf,
     /// Added to the kernel's command line.
     pub append: &'a str,
-    pub console_log: &'a Path,
+    pub console_log: PathBuf,
     pub console: Console<'a>,
 }
 
@@ -82,7 +82,7 @@ impl Machine<'_> {
             // signal=off: Ctrl-C is the guest's. mux=on: Ctrl-A x ends QEMU.
             Console::Terminal => "stdio,id=console,signal=off,mux=on,logfile=",
         });
-        chardev.push(double_commas(self.console_log));
+        chardev.push(double_commas(&self.console_log));
         add(&[
             os("-chardev"),
             &chardev,
@@ -165,9 +165,9 @@ mod tests {
             cpus: 4,
             memory: "64M",
             kernel: Path::new("/k"),
-            initramfs: Path::new("/i"),
+            initramfs: "/i".into(),
             append: "quiet",
-            console_log: Path::new("/a,b/log"),
+            console_log: "/a,b/log".into(),
             console,
         };
         machine
