@@ -57,6 +57,16 @@ fn a_quoted_name_may_hold_spaces() {
 }
 
 #[test]
+fn a_name_may_be_in_any_script() {
+    says(
+        &["who=Zo\u{eb}"],
+        "hello: Hello, Zo\u{eb}!",
+        1,
+        "hello: Goodbye, Zo\u{eb}.",
+    );
+}
+
+#[test]
 fn greets_a_hundred_times_and_no_more() {
     says(
         &["times=100"],

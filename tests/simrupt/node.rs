@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use abi::simrupt::{get_stats, simrupt_stats, SIMRUPT_FIRST, SIMRUPT_LAST};
 use nix::errno::Errno;
 use nix::poll::{poll, PollFd, PollFlags};
-use tests::{until, Module, LIMIT};
+use tests::{holds_in_time, until, Module, LIMIT};
 
 pub const PATH: &str = "/dev/simrupt";
 
@@ -127,10 +127,11 @@ impl Node {
     #[track_caller]
     pub fn settled_stats(&self) -> simrupt_stats {
         let mut stats = self.stats();
-        until("a moment at which the statistics add up", || {
+        let settled = holds_in_time(|| {
             stats = self.stats();
             add_up(&stats)
         });
+        assert!(settled, "for {LIMIT:?} they did not add up: {stats:?}");
         stats
     }
 

@@ -13,4 +13,4 @@ mod watchdog;
 pub use kmsg::{KernelLog, Record};
 pub use modinfo::modinfo;
 pub use module::{path_of, Module};
-pub use wait::{asleep_in_read, until, Asleep, LIMIT};
+pub use wait::{asleep_in_read, holds_in_time, until, Asleep, LIMIT};

@@ -17,7 +17,8 @@ pub fn until(what: &str, condition: impl FnMut() -> bool) {
     assert!(holds_in_time(condition), "not within {LIMIT:?}: {what}");
 }
 
-pub(crate) fn holds_in_time(mut condition: impl FnMut() -> bool) -> bool {
+/// Waits until `condition` holds, and says whether it ever did.
+pub fn holds_in_time(mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + LIMIT;
     while !condition() {
         if Instant::now() >= deadline {
