@@ -44,6 +44,9 @@ pub struct Options {
     /// A module for /modules [default: every .ko at the top of the checkout]
     #[arg(long = "module", value_name = "FILE")]
     modules: Vec<PathBuf>,
+    /// Whether the modules that are for tests only go into the guest, too.
+    #[arg(skip)]
+    pub test_modules: bool,
     /// A program for /bin, besides those built into target/TRIPLE/{debug,release}
     #[arg(long = "program", value_name = "FILE")]
     programs: Vec<PathBuf>,
@@ -116,8 +119,13 @@ impl Options {
         if !self.modules.is_empty() {
             return Ok(self.modules.clone());
         }
+        let checkout = cache::checkout()?;
+        let mut found = files(&checkout)?;
+        if self.test_modules {
+            found.extend(files(&checkout.join("tests"))?);
+        }
         let mut modules = Vec::new();
-        for path in files(&cache::checkout()?)? {
+        for path in found {
             if path.extension() == Some(OsStr::new("ko")) {
                 match self.check_machine(&path) {
                     Ok(()) => modules.push(path),

@@ -34,8 +34,8 @@ enum Event {
     Status(u8),
     /// An output stream came to its end marker.
     Complete,
-    /// An output stream's reader is gone.
-    Unread,
+    /// An output stream cannot be written.
+    Unwritable(io::Error),
     /// A port's socket was closed: QEMU ended.
     Gone,
 }
@@ -74,6 +74,7 @@ pub fn attend(
     let deadline = limit.map(|limit| Instant::now() + limit);
     let mut seen = Seen::default();
     let mut complete = 0;
+    let mut unwritable = None;
     loop {
         let event = match deadline {
             Some(deadline) => {
@@ -85,8 +86,8 @@ pub fn attend(
             Ok(Event::Started) => seen.started = true,
             Ok(Event::Status(status)) => seen.status = Some(status),
             Ok(Event::Complete) => complete += 1,
-            Ok(Event::Unread) => {
-                seen.unread = true;
+            Ok(Event::Unwritable(error)) => {
+                unwritable = Some(error);
                 break;
             }
             Ok(Event::Gone) | Err(RecvTimeoutError::Disconnected) => break,
@@ -101,7 +102,7 @@ pub fn attend(
             complete = 0;
         }
     }
-    if seen.timed_out || seen.unread {
+    if seen.timed_out || unwritable.is_some() {
         child.kill().context("cannot end QEMU")?;
     }
     child.wait().context("cannot wait for QEMU")?;
@@ -110,13 +111,30 @@ pub fn attend(
             .join()
             .map_err(|_| anyhow::anyhow!("the thread of an output stream panicked"))?;
     }
+    match unwritable {
+        Some(e) if e.kind() == io::ErrorKind::BrokenPipe => seen.unread = true,
+        Some(e) => return Err(e).context("cannot write the command's output; the guest was ended"),
+        None => (),
+    }
     Ok(seen)
 }
 
 /// Carries the lab's stdin into the guest; its end reaches the command as end of file.
 fn feed(mut port: UnixStream) {
-    // A guest that is gone reads no more, and its end is seen elsewhere.
-    let _gone = io::copy(&mut io::stdin().lock(), &mut port);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match io::stdin().read(&mut buffer) {
+            Ok(0) => break,
+            // A guest that is gone reads no more, and its end is seen elsewhere.
+            Ok(n) if port.write_all(&buffer[..n]).is_err() => return,
+            Ok(_) => (),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => (),
+            Err(e) => {
+                eprintln!("lab: cannot read stdin, so it ends for the command: {e}");
+                break;
+            }
+        }
+    }
     // Only this half: QEMU takes a wholly closed socket for gone, and drops what is still in it.
     let _gone = port.shutdown(Shutdown::Write);
     // The other half stays open until QEMU ends.
@@ -133,31 +151,29 @@ fn pump(
     std::thread::spawn(move || {
         let mut held = Held::new(end);
         let mut buffer = vec![0; 1 << 16];
-        let mut unread = false;
+        let mut write = |bytes: &[u8]| output.write_all(bytes).and_then(|()| output.flush());
         loop {
             let n = match port.read(&mut buffer) {
-                Ok(0) => break,
                 Ok(n) => n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => break,
+                // QEMU was killed.
+                Err(_) => 0,
             };
-            let (text, ended) = held.pass(&buffer[..n]);
-            if !unread
-                && output
-                    .write_all(&text)
-                    .and_then(|()| output.flush())
-                    .is_err()
-            {
-                unread = true;
-                // The main thread has stopped listening when this fails.
-                let _over = events.send(Event::Unread);
+            let (text, ended) = match n {
+                0 => (held.rest(), false),
+                _ => held.pass(&buffer[..n]),
+            };
+            // The main thread has stopped listening when a send fails.
+            if let Err(e) = write(&text) {
+                let _over = events.send(Event::Unwritable(e));
+                return;
             }
             if ended {
                 let _over = events.send(Event::Complete);
             }
-        }
-        if !unread {
-            let _unread = output.write_all(&held.rest()).and_then(|()| output.flush());
+            if n == 0 {
+                return;
+            }
         }
     })
 }

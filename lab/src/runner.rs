@@ -32,6 +32,7 @@ const PASSED_ON: [&str; 5] = [
 
 pub fn main(mut args: Args) -> Result<u8> {
     args.options.follow(&args.binary)?;
+    args.options.test_modules = true;
     let env: Vec<(String, OsString)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
         .filter(|(name, _)| PASSED_ON.iter().any(|prefix| name.starts_with(prefix)))

@@ -315,3 +315,14 @@ fn the_end_of_the_reader_ends_the_run() {
     assert_eq!(line, "y\n");
     assert_eq!(child.wait().unwrap().code(), Some(141));
 }
+
+#[test]
+fn output_that_cannot_be_written_is_the_labs_own_error() {
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let mut lab = lab(&[], &["echo", "lost"]);
+    let output = lab.stdout(full).stderr(Stdio::piped()).output().unwrap();
+    assert_ended(&output, 120, &["cannot write the command's output"]);
+}
