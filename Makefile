@@ -92,6 +92,9 @@ demo: modules userland ## load every module in a guest, read from the nodes, unl
 shell: modules userland ## a shell in a guest that has all modules and programs
 	@$(find_kdir) && $(lab) shell --arch $(ARCH) --kdir "$$kdir"
 
+# Kbuild then makes the modules in tests/modules, too.
+guest-tests test-%: export TESTS = y
+
 test: lint host-tests guest-tests ## all checks; in the guest with 1, 2 and 4 CPUs
 
 test-%: modules userland ## the guest's tests of one module, as in test-hello
@@ -112,13 +115,13 @@ lint: setup
 	@echo 'rlkm: the format of the code'
 	@$(cargo_env) cargo-fmt fmt --check
 	@$(cargo_env) rustfmt --check --edition 2021 \
-		$$(find lkm modules -name '*.rs' ! -name '*_generated.rs')
+		$$(find lkm modules tests/modules -name '*.rs' ! -name '*_generated.rs')
 	@echo 'rlkm: clippy for the host and for guests'
 	@$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets -- -D warnings
 	@$(for_guest) $(cargo_env) cargo-clippy clippy --locked $(programs) -p tests --all-targets \
 		--target $(target) -- -D warnings
 	@echo 'rlkm: modules are safe Rust over lkm'
-	@grep -rnwE --include='*.rs' 'unsafe|bindings' modules; found=$$?; [ $$found = 1 ] || \
+	@grep -rnwE --include='*.rs' 'unsafe|bindings' modules tests/modules; found=$$?; [ $$found = 1 ] || \
 		{ echo 'rlkm: modules may not say these words; what they need belongs into lkm' >&2; false; }
 
 host-tests: lab $(if $(KDIR),,tree)

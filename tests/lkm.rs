@@ -1,0 +1,233 @@
+//! lkm: what the crate promises to any module, tried by tests/modules/lkm_test.rs.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::io::AsRawFd;
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use tests::{modinfo, until, Module};
+
+const NODE: &str = "/dev/lkm_test";
+
+fn load(case: &str) -> Module {
+    Module::load("lkm_test", &[&format!("case={case}")])
+        .unwrap_or_else(|error| panic!("case {case}: {error}; see the log"))
+}
+
+fn open() -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).open(NODE)
+}
+
+fn errno<T>(result: std::io::Result<T>) -> Option<Errno> {
+    result
+        .err()
+        .and_then(|error| error.raw_os_error())
+        .map(Errno::from_i32)
+}
+
+#[test]
+fn locks_exclude() {
+    load("locks");
+}
+
+#[test]
+fn queues_keep_order_and_bounds() {
+    load("queues");
+}
+
+#[test]
+fn values_have_their_limits() {
+    let mut module = load("values");
+    let lines = module.lines();
+    assert_eq!(lines[0].text, r"lkm_test: tab\x09here is EINVAL");
+}
+
+#[test]
+fn a_handle_that_is_dropped_cancels_and_waits() {
+    load("drop_while_running");
+}
+
+#[test]
+fn unloading_stops_everything_that_runs() {
+    for _ in 0..20 {
+        let mut module = load("everything");
+        assert_eq!(module.remove(), Ok(()));
+        assert!(!Path::new(NODE).exists());
+    }
+}
+
+/// Timers of 1 ms and 50 us, and all that they set going, are leaked by safe code. If one of them
+/// were left, it would call into freed memory many times in the pause.
+#[test]
+fn leaked_handles_do_not_outlive_the_module() {
+    for _ in 0..20 {
+        let mut module = load("leak");
+        assert!(Path::new(NODE).exists());
+        assert_eq!(module.remove(), Ok(()));
+        assert!(!Path::new(NODE).exists());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn leaked_handles_do_not_outlive_an_init_that_fails() {
+    for _ in 0..20 {
+        let refused = Module::load("lkm_test", &["case=leak_and_fail"]);
+        assert_eq!(refused.err(), Some(Errno::ENODEV));
+        assert!(!Path::new(NODE).exists());
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn an_init_that_fails_waits_for_those_who_have_opened_its_node() {
+    let loader = thread::spawn(|| Module::load("lkm_test", &["case=fail_with_opener"]).err());
+    // Other tests have this node, too: wait for the loader's turn.
+    let case = "/sys/module/lkm_test/parameters/case";
+    until(
+        "it is the loader's turn",
+        || matches!(std::fs::read_to_string(case), Ok(case) if case == "fail_with_opener\n"),
+    );
+    let mut file = None;
+    until("the node is there", || {
+        file = open().ok();
+        file.is_some()
+    });
+    let mut file = file.expect("just opened");
+    until("the node is gone again", || !Path::new(NODE).exists());
+    assert_eq!(file.write(b"still here").ok(), Some(10));
+    assert!(
+        !loader.is_finished(),
+        "the module is gone while its file is open"
+    );
+    drop(file);
+    assert_eq!(loader.join().expect("no panic"), Some(Errno::ENODEV));
+}
+
+#[test]
+fn an_open_file_keeps_the_module() {
+    let mut module = load("everything");
+    let file = open().expect("the node opens");
+    assert_eq!(module.remove(), Err(Errno::EWOULDBLOCK));
+    drop(file);
+    assert_eq!(module.remove(), Ok(()));
+}
+
+#[test]
+fn user_memory_is_copied_within_its_bounds() {
+    let mut module = load("everything");
+    let mut file = open().expect("the node opens");
+    assert_eq!(file.write(b"abcdefgh").ok(), Some(8));
+    assert_eq!(file.write(b"abcdefghijklmnop").ok(), Some(16));
+    assert_eq!(errno(file.write(&[0; 17])), Some(Errno::EMSGSIZE));
+    assert_eq!(file.write(b"").ok(), Some(0));
+    let messages: Vec<String> = module.lines().into_iter().map(|line| line.text).collect();
+    assert!(messages.contains(&"lkm_test: message of 8 bytes, from Some(97) to Some(104)".into()));
+    assert!(messages.contains(&"lkm_test: message of 0 bytes, from None to None".into()));
+
+    let mut bytes = [0; 10];
+    assert_eq!(file.read(&mut bytes).ok(), Some(8));
+    assert_eq!(&bytes, b"xxxxxxxx\0\0");
+    let mut bytes = [0; 5];
+    assert_eq!(file.read(&mut bytes[..4]).ok(), Some(4));
+    assert_eq!(&bytes, b"xxxx\0", "nothing is written past the end");
+}
+
+#[test]
+fn a_bad_pointer_is_efault_both_ways() {
+    let _module = load("everything");
+    let file = open().expect("the node opens");
+    for address in [8usize, usize::MAX - 100, 0xffff_8000_0000_0000] {
+        let bad = address as *mut libc::c_void;
+        // SAFETY: no memory of this program is at these addresses.
+        let (read, write) = unsafe {
+            let read = Errno::result(libc::read(file.as_raw_fd(), bad, 8));
+            (read, Errno::result(libc::write(file.as_raw_fd(), bad, 8)))
+        };
+        assert_eq!((read, write), (Err(Errno::EFAULT), Err(Errno::EFAULT)));
+    }
+}
+
+#[test]
+fn a_kernel_thread_has_no_user_memory_to_fault_in() {
+    let _module = load("everything");
+    let file = open().expect("the node opens");
+    let mut bytes = [0u8; 8];
+    // SAFETY: the ioctl's argument is a buffer of 8 bytes.
+    let refused = unsafe { libc::ioctl(file.as_raw_fd(), 0x4c01, bytes.as_mut_ptr()) };
+    assert_eq!(refused, 1);
+    // SAFETY: an ioctl that there is not.
+    let unknown = Errno::result(unsafe { libc::ioctl(file.as_raw_fd(), 0x4c02, 0) });
+    assert_eq!(unknown, Err(Errno::ENOTTY));
+}
+
+#[test]
+fn parameters_take_what_their_type_and_range_allow() {
+    let module = Module::load("lkm_test", &["flag", "small=0xff", "signed=-5", "large=0"])
+        .expect("good values");
+    assert_eq!(module.parameter("flag"), "Y");
+    assert_eq!(module.parameter("small"), "255");
+    assert_eq!(module.parameter("signed"), "-5");
+    assert_eq!(module.parameter("large"), "0");
+
+    for (name, good) in [
+        ("flag", "n"),
+        ("small", "0"),
+        ("signed", "5"),
+        ("large", "18446744073709551615"),
+    ] {
+        assert_eq!(module.set_parameter(name, good), Ok(()), "{name}");
+    }
+    for (name, bad) in [
+        ("flag", "maybe"),
+        ("small", "256"),
+        ("small", "-1"),
+        ("signed", "6"),
+        ("signed", "-6"),
+        ("signed", "1e3"),
+        ("large", "18446744073709551616"),
+        ("large", "x"),
+    ] {
+        assert_eq!(
+            module.set_parameter(name, bad),
+            Err(Errno::EINVAL),
+            "{name}"
+        );
+    }
+    assert_eq!(module.parameter("flag"), "N");
+    assert_eq!(module.parameter("small"), "0");
+    assert_eq!(module.parameter("signed"), "5");
+    assert_eq!(module.parameter("large"), "18446744073709551615");
+}
+
+#[test]
+fn a_string_is_utf8_of_at_most_1023_bytes() {
+    let long = "x".repeat(1024);
+    for bad in [format!("case={long}"), "case".into()] {
+        assert_eq!(Module::load("lkm_test", &[&bad]).err(), Some(Errno::EINVAL));
+    }
+    let refused = Module::load("lkm_test", &[&format!("case={}", &long[1..])]);
+    assert_eq!(
+        refused.err(),
+        Some(Errno::EINVAL),
+        "init knows no such case"
+    );
+}
+
+#[test]
+fn modinfo_names_the_type_of_each_parameter() {
+    let info = modinfo("lkm_test");
+    for (name, kind) in [
+        ("case", "charp"),
+        ("flag", "bool"),
+        ("small", "byte"),
+        ("signed", "long"),
+        ("large", "ullong"),
+    ] {
+        let entry = format!("parmtype={name}:{kind}");
+        assert!(info.contains(&entry), "{entry:?} in {info:?}");
+    }
+}

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `lkm` promises, tried from safe code; tests/lkm.rs loads it.
+//!
+//! `case=NAME` says what init does. An error of init is what insmod returns;
+//! a promise that is broken is a line and `EPROTO`.
+
+use lkm::{
+    error::to_result,
+    fs::File,
+    hrtimer::{HrTimer, HrTimerCallback, HrTimerRestart},
+    irq::with_irqs_disabled,
+    kfifo::Kfifo,
+    miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
+    new_mutex, new_spinlock, new_spinlock_irq, new_timer, new_wait_queue, new_work,
+    prelude::*,
+    ring::spsc,
+    str::CStr,
+    sync::{Arc, SpinLockIrq, WaitQueue},
+    tasklet::{Tasklet, TaskletCallback},
+    time::{Delta, Instant},
+    timer::{Timer, TimerCallback, TimerRestart},
+    uaccess::{UserSlice, UserSliceReader, UserSliceWriter},
+    workqueue::{Queue, Work, WorkItem},
+};
+
+module! {
+    type: Test,
+    name: "lkm_test",
+    author: "rlkm",
+    description: "Tries what lkm promises",
+    license: "GPL",
+    params: {
+        case: str {
+            default: "nothing",
+            permissions: 0o444,
+            description: "what init does",
+        },
+        flag: bool {
+            default: false,
+            permissions: 0o644,
+            description: "a bool",
+        },
+        small: u8 {
+            default: 7,
+            permissions: 0o644,
+            description: "a number of 8 bits",
+        },
+        signed: i64 {
+            default: -1,
+            range: -5..=5,
+            permissions: 0o644,
+            description: "a number with a sign",
+        },
+        large: u64 {
+            default: u64::MAX,
+            permissions: 0o600,
+            description: "a number of 64 bits",
+        },
+    },
+}
+
+/// Says which promise was broken, and fails.
+macro_rules! check {
+    ($condition:expr) => {
+        if !$condition {
+            pr_err!("broken at line {}: {}\n", line!(), stringify!($condition));
+            return Err(EPROTO);
+        }
+    };
+}
+
+/// What the callbacks have in common.
+struct Counters {
+    ticks: SpinLockIrq<u64>,
+    moved: WaitQueue,
+}
+
+impl Counters {
+    fn new() -> Result<Arc<Self>> {
+        Arc::try_new(Counters {
+            ticks: new_spinlock_irq!(0, "lkm_test_ticks")?,
+            moved: new_wait_queue!("lkm_test_moved")?,
+        })
+    }
+
+    fn add(&self) {
+        let mut ticks = self.ticks.lock();
+        *ticks = ticks.wrapping_add(1);
+        drop(ticks);
+        self.moved.wake_up_all();
+    }
+
+    /// Waits until there were `count` callbacks in all.
+    fn reach(&self, count: u64) -> Result {
+        self.moved
+            .wait_interruptible(|| *self.ticks.lock() >= count)
+    }
+
+    /// Waits until there were `count` more callbacks.
+    fn wait(&self, count: u64) -> Result {
+        let now = *self.ticks.lock();
+        self.reach(now.wrapping_add(count))
+    }
+}
+
+/// A callback of every kind, each of which makes the next one run.
+struct Again {
+    counters: Arc<Counters>,
+    next: Option<Arc<Tasklet<ToWork>>>,
+}
+
+impl Again {
+    fn run(&mut self) {
+        self.counters.add();
+        if let Some(tasklet) = &self.next {
+            tasklet.schedule();
+        }
+    }
+}
+
+impl TimerCallback for Again {
+    fn run(&mut self) -> TimerRestart {
+        Again::run(self);
+        TimerRestart::Restart(Delta::from_millis(1))
+    }
+}
+
+impl HrTimerCallback for Again {
+    fn run(&mut self) -> HrTimerRestart {
+        Again::run(self);
+        HrTimerRestart::Forward(Delta::from_micros(50))
+    }
+}
+
+struct ToWork {
+    counters: Arc<Counters>,
+    queue: Arc<Queue>,
+    work: Arc<Work<Item>>,
+}
+
+impl TaskletCallback for ToWork {
+    fn run(&mut self) {
+        self.counters.add();
+        self.queue.enqueue(&self.work);
+    }
+}
+
+struct Item(Arc<Counters>);
+
+impl WorkItem for Item {
+    fn run(&mut self) {
+        self.0.add();
+    }
+}
+
+/// A node that counts its open files.
+struct Node {
+    open: Arc<Counters>,
+}
+
+impl MiscDevice for Node {
+    type Shared = Arc<Counters>;
+
+    fn open(open: &Arc<Counters>, _file: &File) -> Result<Self> {
+        open.add();
+        Ok(Node { open: open.clone() })
+    }
+
+    /// Takes a message of at most 16 bytes.
+    fn write(&self, _: &File, buffer: &mut UserSliceReader, _: &mut i64) -> Result<usize> {
+        let mut message = [0; 16];
+        let len = buffer.len();
+        let message = message.get_mut(..len).ok_or(EMSGSIZE)?;
+        buffer.read_slice(message)?;
+        if !buffer.is_empty() || buffer.read_slice(&mut [0]).is_ok() {
+            return Err(EPROTO);
+        }
+        pr_info!(
+            "message of {} bytes, from {:?} to {:?}\n",
+            len,
+            message.first(),
+            message.last()
+        );
+        Ok(len)
+    }
+
+    /// Reads one byte more than there is room for, which must be refused.
+    fn read(&self, _: &File, buffer: &mut UserSliceWriter, _: &mut i64) -> Result<usize> {
+        let room = buffer.len().min(8);
+        let bytes = [b'x'; 9];
+        if room < 8 && buffer.write_slice(&bytes) != Err(EFAULT) {
+            return Err(EPROTO);
+        }
+        buffer.write_slice(bytes.get(..room).ok_or(EPROTO)?)?;
+        Ok(room)
+    }
+
+    fn ioctl(&self, _: &File, cmd: u32, arg: usize) -> Result<isize> {
+        match cmd {
+            // From a worker, that has no user memory.
+            0x4c01 => {
+                struct Stranger(usize, Arc<Counters>, bool);
+                impl WorkItem for Stranger {
+                    fn run(&mut self) {
+                        let mut writer = UserSlice::new(self.0, 8).writer();
+                        self.2 = writer.fault_in() == Err(EFAULT);
+                        if self.2 {
+                            self.1.add();
+                        }
+                    }
+                }
+                let ran = Counters::new()?;
+                let work = new_work!(Stranger(arg, ran.clone(), false), "lkm_test_stranger")?;
+                Queue::new_unbound(c_str!("lkm_test"))?.enqueue(&work);
+                work.flush();
+                let refused = *ran.ticks.lock() == 1;
+                Ok(refused.into())
+            }
+            _ => Err(ENOTTY),
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.open.add();
+    }
+}
+
+/// One of everything that calls back, running.
+struct Everything {
+    _timer: Timer<Again>,
+    _hrtimer: HrTimer<Again>,
+    _tasklet: Arc<Tasklet<ToWork>>,
+    _work: Arc<Work<Item>>,
+    _node: MiscDeviceRegistration<Node>,
+    counters: Arc<Counters>,
+    opens: Arc<Counters>,
+}
+
+impl Everything {
+    fn start() -> Result<Self> {
+        let counters = Counters::new()?;
+        let opens = Counters::new()?;
+        let work = Arc::try_new(new_work!(Item(counters.clone()), "lkm_test_work")?)?;
+        let tasklet = Arc::try_new(Tasklet::new(ToWork {
+            counters: counters.clone(),
+            queue: Arc::try_new(Queue::new_unbound(c_str!("lkm_test"))?)?,
+            work: work.clone(),
+        })?)?;
+        let again = || Again {
+            counters: counters.clone(),
+            next: Some(tasklet.clone()),
+        };
+        let timer = new_timer!(again(), "lkm_test_timer")?;
+        let hrtimer = HrTimer::new(again())?;
+        timer.start(Delta::from_millis(1));
+        hrtimer.start(Delta::from_micros(50));
+        let options = MiscDeviceOptions {
+            name: c_str!("lkm_test"),
+            mode: 0o600,
+        };
+        let node = MiscDeviceRegistration::register(options, opens.clone())?;
+        counters.wait(20)?;
+        Ok(Everything {
+            _timer: timer,
+            _hrtimer: hrtimer,
+            _tasklet: tasklet,
+            _work: work,
+            _node: node,
+            counters,
+            opens,
+        })
+    }
+}
+
+fn locks() -> Result {
+    let mutex = new_mutex!(1)?;
+    let spin = new_spinlock!(2, "lkm_test_spin")?;
+    let irq = new_spinlock_irq!(3, "lkm_test_irq")?;
+    {
+        let mut held = mutex.lock();
+        check!(mutex.try_lock().is_none());
+        *held = 10;
+    }
+    check!(mutex.try_lock().map(|value| *value) == Some(10));
+    {
+        let _held = spin.lock();
+        check!(spin.try_lock().is_none());
+    }
+    check!(spin.try_lock().map(|value| *value) == Some(2));
+    {
+        let _held = irq.try_lock();
+        check!(irq.try_lock().is_none());
+    }
+    check!(*irq.lock() == 3);
+    check!(with_irqs_disabled(|| *irq.lock()) == 3);
+    Ok(())
+}
+
+fn queues() -> Result {
+    check!(Kfifo::<u32>::new(0).is_err());
+    check!(Kfifo::<()>::new(8).is_err());
+    let mut fifo = Kfifo::<[u8; 3]>::new(3)?;
+    for n in 0..4 {
+        check!(fifo.push([n; 3]).is_ok());
+    }
+    check!(fifo.push([9; 3]) == Err([9; 3]));
+    let mut two = [[0; 3]; 2];
+    check!(fifo.peek(&mut two) == 2 && two == [[0; 3], [1; 3]]);
+    check!(fifo.pop() == Some([0; 3]) && fifo.len() == 3);
+    fifo.skip(2);
+    check!(fifo.pop() == Some([3; 3]) && fifo.is_empty() && fifo.pop().is_none());
+    fifo.skip(usize::MAX);
+    check!(fifo.is_empty());
+
+    let (mut producer, mut consumer) = spsc(2)?;
+    let count = Arc::try_new(())?;
+    check!(producer.push(count.clone()).is_ok() && producer.push(count.clone()).is_ok());
+    check!(producer.push(count.clone()).is_err());
+    check!(consumer.pop().is_some() && consumer.pop().is_some() && consumer.pop().is_none());
+    check!(spsc::<u8>(usize::MAX).is_err());
+    Ok(())
+}
+
+fn values() -> Result {
+    check!(to_result(0) == Ok(()) && to_result(5) == Ok(()));
+    check!(to_result(-22) == Err(EINVAL) && EINVAL.name() == "EINVAL");
+    check!(Error::from_errno(-4095) == EINVAL && Error::from_errno(7) == EINVAL);
+    check!(Error::from_errno(-512) == ERESTARTSYS);
+    check!(CStr::from_bytes_with_nul(b"a\0b\0").is_none());
+    check!(CStr::from_bytes_with_nul(b"ab").is_none());
+    check!(c_str!("ab").as_bytes() == b"ab" && c_str!("").to_str() == Ok(""));
+    pr_info!("{} is {:?}\n", c_str!("tab\there"), EINVAL);
+    check!(Delta::from_millis(i64::MAX).as_nanos() == i64::MAX);
+    check!(Delta::from_micros(1_500).as_micros() == 1_500);
+    let start = Instant::now();
+    check!(start.elapsed() >= Delta::from_nanos(0) && Instant::now() >= start);
+    Ok(())
+}
+
+/// Each one is dropped while it is armed, or runs, or is about to re-arm.
+fn drop_while_running() -> Result {
+    let counters = Counters::new()?;
+    for round in 0..200 {
+        let again = || Again {
+            counters: counters.clone(),
+            next: None,
+        };
+        let timer = new_timer!(again(), "lkm_test_timer")?;
+        let hrtimer = HrTimer::new(again())?;
+        timer.start(Delta::from_millis(1));
+        hrtimer.start(Delta::from_micros(50));
+        counters.wait(round % 3)?;
+        drop(timer);
+        hrtimer.cancel();
+        let after = *counters.ticks.lock();
+        drop(hrtimer);
+        check!(*counters.ticks.lock() == after);
+    }
+    Ok(())
+}
+
+struct Test {
+    _everything: Option<Everything>,
+}
+
+impl Module for Test {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let mut everything = None;
+        match module_parameters::case.value() {
+            "nothing" => {}
+            "locks" => locks()?,
+            "queues" => queues()?,
+            "values" => values()?,
+            "drop_while_running" => drop_while_running()?,
+            "everything" => everything = Some(Everything::start()?),
+            // Safe code can leak every handle, and be unloaded.
+            "leak" => core::mem::forget(Everything::start()?),
+            "leak_and_fail" => {
+                core::mem::forget(Everything::start()?);
+                return Err(ENODEV);
+            }
+            // A node is opened in the moment for which it is there.
+            "fail_with_opener" => {
+                let all = Everything::start()?;
+                all.opens.reach(1)?;
+                all.counters.wait(1)?;
+                return Err(ENODEV);
+            }
+            other => {
+                pr_err!("case={}: there is no such case\n", other);
+                return Err(EINVAL);
+            }
+        }
+        pr_info!(
+            "flag {} small {} signed {} large {}\n",
+            module_parameters::flag.value(),
+            module_parameters::small.value(),
+            module_parameters::signed.value(),
+            module_parameters::large.value()
+        );
+        Ok(Test {
+            _everything: everything,
+        })
+    }
+}
