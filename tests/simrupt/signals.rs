@@ -13,7 +13,7 @@ use nix::sys::signal::{kill, sigaction, SaFlags, SigAction, SigHandler, SigSet, 
 use nix::unistd::{gettid, Pid};
 use tests::{asleep_in_read, until, Asleep};
 
-use crate::node::{load, Node, PATH, STILL};
+use crate::node::{at_once, load, Node, STILL};
 
 static HANDLED: AtomicU32 = AtomicU32::new(0);
 
@@ -150,11 +150,8 @@ fn a_fatal_signal_ends_a_sleeping_reader() {
         let mut reader = SleepingProgram::start();
         assert_eq!(module.references(), 1);
         kill(reader.id(), signal).unwrap();
-        assert_eq!(
-            reader.wait().unwrap().signal(),
-            Some(signal as i32),
-            "{PATH}"
-        );
+        let ended = at_once(|| reader.wait().unwrap());
+        assert_eq!(ended.signal(), Some(signal as i32), "{signal}");
         assert_eq!(module.references(), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use tests::{until, LIMIT};
@@ -211,14 +211,31 @@ fn the_timer_starts_again_with_the_next_first_open() {
     }
 }
 
+/// Long enough for a running source to make 1000 bytes at `period_us=1000`; far fewer come from
+/// what a test needs to open the node and look.
+const A_THOUSAND_MS: Duration = Duration::from_secs(1);
+
 #[test]
 fn no_byte_is_made_before_the_first_open() {
-    let _module = load(&["log=0", "delay_ms=1"]);
-    // The time in which a timer that runs already would have fired many times.
-    thread::sleep(std::time::Duration::from_millis(100));
-    let node = Node::open_nonblocking();
-    let stats = node.stats();
-    assert!(stats.ticks <= 2, "{stats:?}");
+    let _module = load(&["log=0", "period_us=1000"]);
+    thread::sleep(A_THOUSAND_MS);
+    let stats = Node::open_nonblocking().stats();
+    assert!(stats.ticks < 200, "{stats:?}");
+}
+
+#[test]
+fn no_byte_is_made_after_the_last_close() {
+    let _module = load(&["log=0", "period_us=1000"]);
+    let node = Node::open();
+    node.read_exactly(3);
+    let before = node.stats();
+    drop(node);
+    thread::sleep(A_THOUSAND_MS);
+    let after = Node::open_nonblocking().stats();
+    assert!(
+        after.ticks < before.ticks + 200,
+        "{before:?}, then {after:?}"
+    );
 }
 
 #[test]
