@@ -210,7 +210,7 @@ pub fn assert_contiguous(bytes: &[u8]) {
 
 /// Runs `test` on a module with `period_us`, again if the ring ran over meanwhile: the host can hold
 /// a guest's CPU up for longer than the ring lasts, and then bytes are lost, are counted as lost, and
-/// the stream has gaps. Three times in a row is the module's fault.
+/// the stream has gaps. Five times in a row is the module's fault.
 #[track_caller]
 pub fn unless_held_up(period_us: u32, test: impl Fn(Node)) {
     for attempt in 1.. {
@@ -221,8 +221,8 @@ pub fn unless_held_up(period_us: u32, test: impl Fn(Node)) {
         let lost = observer.stats().dropped_ring;
         match result {
             Ok(()) if lost == 0 => return,
-            _ if lost > 0 && attempt < 3 => println!("{lost} bytes lost in the ring; again"),
-            Ok(()) => panic!("{lost} bytes lost in the ring, three times"),
+            _ if lost > 0 && attempt < 5 => println!("{lost} bytes lost in the ring; again"),
+            Ok(()) => panic!("{lost} bytes lost in the ring, five times in a row"),
             Err(failure) => panic::resume_unwind(failure),
         }
     }

@@ -35,7 +35,7 @@ fn the_stream_begins_again_after_its_last_byte() {
 /// Lets `count` readers, each with its own open file, read at once, and checks that between them
 /// they get each byte once.
 fn share_the_stream(observer: &Node, count: usize) {
-    const TOTAL: u64 = 4000;
+    const TOTAL: u64 = 1000;
     let taken = AtomicU64::new(0);
     let shares: Vec<Vec<Vec<u8>>> = thread::scope(|scope| {
         let mut readers = Vec::new();
