@@ -32,6 +32,7 @@
 
 /* bindgen cannot evaluate these macros: a cast or a compound stands in the way. */
 const gfp_t BINDINGS_GFP_KERNEL = GFP_KERNEL;
+const unsigned long BINDINGS_KMALLOC_MAX_SIZE = KMALLOC_MAX_SIZE;
 const unsigned int BINDINGS_WQ_UNBOUND = WQ_UNBOUND;
 const __poll_t BINDINGS_EPOLLIN = EPOLLIN;
 const __poll_t BINDINGS_EPOLLOUT = EPOLLOUT;

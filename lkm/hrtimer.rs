@@ -93,16 +93,18 @@ impl<T: HrTimerCallback> HrTimer<T> {
         Ok(Self { inner })
     }
 
-    /// Has the callback called `delay` from now; any context.
+    /// Has the callback called `delay` from now; any context. What is negative
+    /// is 0.
     ///
-    /// A timer that is pending already is moved.
+    /// A timer that is pending already is moved; one that is running is moved
+    /// by what its callback returns.
     pub fn start(&self, delay: Delta) {
         if !stopped() {
             // SAFETY: initialised by the invariant.
             unsafe {
                 bindings::hrtimer_start_range_ns(
                     self.inner.timer.get(),
-                    delay.as_nanos(),
+                    delay.as_nanos().max(0),
                     0,
                     bindings::hrtimer_mode_HRTIMER_MODE_REL_HARD,
                 );

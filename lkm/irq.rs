@@ -13,10 +13,18 @@ pub fn with_irqs_disabled<R>(f: impl FnOnce() -> R) -> R {
     // SAFETY: always allowed.
     let flags = unsafe { bindings::lkm_local_irq_save() };
     let ret = f();
-    // SAFETY: the flags that were saved, on the same CPU: nothing could move
-    // this thread while interrupts were off.
+    // SAFETY: flags that were saved; they say whether interrupts are on. (It
+    // is the same CPU, unless `f` has dropped an older guard or has slept.)
     unsafe { bindings::lkm_local_irq_restore(flags) };
     ret
+}
+
+/// Whether this is process context; if not, the kernel warns of the caller.
+///
+/// What would sleep asks first, and does without if it must not.
+pub(crate) fn may_sleep() -> bool {
+    // SAFETY: always allowed.
+    unsafe { bindings::lkm_may_sleep() }
 }
 
 /// The number of the CPU that runs this; any context.

@@ -6,7 +6,12 @@
 
 use crate::{
     bindings,
-    error::{to_result, Result},
+    error::{
+        code::{EINVAL, ENOMEM},
+        to_result, Result,
+    },
+    irq::may_sleep,
+    types::MAX_ALLOC,
 };
 use core::{
     ffi::{c_uint, c_void},
@@ -37,11 +42,15 @@ impl<T: Copy + Send> Kfifo<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EINVAL` for a capacity below 2 or over 2^31, or a `T` of no size.
+    /// `ENOMEM`; `EINVAL` for a capacity below 2 or a `T` of no size.
     pub fn new(capacity: u32) -> Result<Self> {
         let mut fifo = MaybeUninit::zeroed();
-        if size_of::<T>() == 0 || capacity > 1 << 31 {
-            return Err(crate::error::code::EINVAL);
+        if size_of::<T>() == 0 || capacity < 2 {
+            return Err(EINVAL);
+        }
+        let slots = capacity.checked_next_power_of_two().ok_or(ENOMEM)? as usize;
+        if !may_sleep() || slots > MAX_ALLOC / size_of::<T>() {
+            return Err(ENOMEM);
         }
         // SAFETY: `fifo` is valid for writes.
         to_result(unsafe {

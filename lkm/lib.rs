@@ -8,6 +8,14 @@
 //! code does with it can corrupt memory, be it that a handle is leaked or
 //! that the module is unloaded while a timer is armed.
 //!
+//! There is one thing that safe code must not do and can: panic. That is a
+//! `BUG()`, which kills the thread and leaves everything as it was, perhaps with
+//! a thread that is gone still on a wait queue. `make check-panics` makes sure
+//! that no module has a panic in it.
+//!
+//! What sleeps is refused in an interrupt, with a warning. Under a spin lock it
+//! is a bug that only a debug kernel (`CONFIG_DEBUG_ATOMIC_SLEEP`) reports.
+//!
 //! It is linked into each module, so what is `static` here is per module. What
 //! not every module needs is generic or `#[inline]`, so that only those that use
 //! it carry it.
@@ -16,6 +24,10 @@
 compile_error!(
     "lkm needs CONFIG_SMP: without it a spin lock does not exclude interrupts of its own CPU"
 );
+#[cfg(CONFIG_PREEMPT_RT)]
+compile_error!("lkm does not know PREEMPT_RT, where locks that spin become locks that sleep");
+#[cfg(not(CONFIG_MODULE_UNLOAD))]
+compile_error!("lkm needs CONFIG_MODULE_UNLOAD: it counts on the module's reference count");
 
 // bindgen's, for what this crate names in lkm/bindgen_parameters.
 #[allow(
@@ -34,6 +46,9 @@ mod bindings {
     include!(env!("LKM_BINDINGS"));
 }
 
+#[cfg(CONFIG_DYNAMIC_DEBUG)]
+#[doc(hidden)]
+pub mod dynamic_debug;
 pub mod error;
 pub mod fs;
 pub mod hrtimer;
@@ -48,6 +63,7 @@ pub mod ring;
 mod source;
 pub mod str;
 pub mod sync;
+pub mod task;
 pub mod tasklet;
 pub mod time;
 pub mod timer;

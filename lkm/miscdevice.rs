@@ -7,52 +7,44 @@
 use crate::{
     bindings,
     error::{
-        code::{EINVAL, ENOTTY},
+        code::{EINVAL, EIO, EIOCBQUEUED, ENOTTY, ESHUTDOWN},
         to_result, Result,
     },
     fs::{File, PollMask, PollTable, POLL_READABLE, POLL_WRITABLE},
+    new_mutex,
     source::{Quiesce, Source},
     str::CStr,
+    sync::Mutex,
     this_module_ptr,
     types::{Opaque, Pinned},
     uaccess::{UserSlice, UserSliceReader, UserSliceWriter},
 };
 use core::{
-    ffi::{c_int, c_long, c_uint, c_ulong, c_void},
+    ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void},
     ptr::NonNull,
-    sync::atomic::{AtomicBool, Ordering},
 };
 
 /// One open file of a device; dropped when its last descriptor is closed.
 ///
 /// All functions are called in process context and may sleep. Several threads
 /// may use one open file at a time, so they take `&self`. While a file is
-/// open the module cannot be unloaded.
+/// open the module cannot be unloaded. There is no file position.
 pub trait MiscDevice: Sized + Send + Sync + 'static {
     /// What the registration holds for all openers.
     type Shared: Send + Sync + 'static;
 
-    /// open(2). Other misc devices cannot be opened until it returns.
+    /// open(2). Other misc devices cannot be opened until it returns, nor be
+    /// registered or dropped: to do that here deadlocks.
     fn open(shared: &Self::Shared, file: &File) -> Result<Self>;
 
     /// read(2) of at least one byte: how many were written to `buffer`; 0
-    /// means the end. `offset` is the file position, to be moved by as many.
-    fn read(
-        &self,
-        _file: &File,
-        _buffer: &mut UserSliceWriter,
-        _offset: &mut i64,
-    ) -> Result<usize> {
+    /// means the end.
+    fn read(&self, _file: &File, _buffer: &mut UserSliceWriter) -> Result<usize> {
         Err(EINVAL)
     }
 
     /// write(2): how many bytes were taken from `buffer`.
-    fn write(
-        &self,
-        _file: &File,
-        _buffer: &mut UserSliceReader,
-        _offset: &mut i64,
-    ) -> Result<usize> {
+    fn write(&self, _file: &File, _buffer: &mut UserSliceReader) -> Result<usize> {
         Err(EINVAL)
     }
 
@@ -94,13 +86,21 @@ unsafe impl<T: MiscDevice> Sync for MiscDeviceRegistration<T> {}
 
 /// # Invariants
 ///
-/// `device` is on the kernel's list of misc devices while `registered` is set.
+/// `device` is on the kernel's list of misc devices while `state` says so.
 #[repr(C)]
 struct Inner<T: MiscDevice> {
     device: Opaque<bindings::miscdevice>,
     vtable: &'static Vtable,
-    registered: AtomicBool,
+    state: Mutex<State>,
     shared: T::Shared,
+}
+
+/// A registration goes through these in this order.
+#[derive(PartialEq)]
+enum State {
+    New,
+    Registered,
+    Gone,
 }
 
 /// The part of `Inner<T>` that does not depend on `T`.
@@ -115,13 +115,16 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EEXIST` if there is a device of this name; `EBUSY` if there
+    /// `ENOMEM`; `EINVAL` for an empty name; `EEXIST` if there is a device of this name; `EBUSY` if there
     /// is no minor number left; `ESHUTDOWN` while the module is being unloaded.
     pub fn register(options: MiscDeviceOptions, shared: T::Shared) -> Result<Self> {
+        if options.name.as_bytes().is_empty() {
+            return Err(EINVAL);
+        }
         let inner = Inner::<T> {
             device: Opaque::uninit(),
             vtable: &Session::<T>::VTABLE,
-            registered: AtomicBool::new(false),
+            state: new_mutex!(State::New, "lkm_miscdevice")?,
             shared,
         };
         let inner = Source::new(inner, |inner| {
@@ -129,20 +132,22 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
             let mut device: bindings::miscdevice = unsafe { core::mem::zeroed() };
             device.minor = bindings::MISC_DYNAMIC_MINOR as c_int;
             device.name = options.name.as_char_ptr();
-            device.mode = options.mode;
+            device.mode = options.mode & 0o777;
             device.fops = &FOPS.0;
             // SAFETY: nobody else has it yet.
             unsafe { inner.device.get().write(device) };
         })?;
-        // Set before, as an opener may come before `misc_register` returns.
-        inner.registered.store(true, Ordering::Relaxed);
-        // SAFETY: initialised, and stays where it is until deregistered.
-        let ret = to_result(unsafe { bindings::misc_register(inner.device.get()) });
-        if ret.is_err() {
-            // INVARIANT: it is not on the list.
-            inner.registered.store(false, Ordering::Relaxed);
+        let mut state = inner.state.lock();
+        if *state != State::New {
+            // The module's unloading has come in between.
+            return Err(ESHUTDOWN);
         }
-        ret.map(|()| Self { _inner: inner })
+        // SAFETY: initialised, and stays where it is until deregistered.
+        to_result(unsafe { bindings::misc_register(inner.device.get()) })?;
+        // INVARIANT: just registered.
+        *state = State::Registered;
+        drop(state);
+        Ok(Self { _inner: inner })
     }
 }
 
@@ -150,10 +155,12 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
 // Open files do not use this: their module stays while they are open.
 unsafe impl<T: MiscDevice> Quiesce for Inner<T> {
     fn quiesce(&self) {
-        if self.registered.swap(false, Ordering::Relaxed) {
-            // SAFETY: it is registered, by the invariant, and only one gets here.
+        let mut state = self.state.lock();
+        if *state == State::Registered {
+            // SAFETY: it is registered, by the invariant.
             unsafe { bindings::misc_deregister(self.device.get()) };
         }
+        *state = State::Gone;
     }
 }
 
@@ -174,8 +181,8 @@ struct Session<T> {
 /// The others: the file has a `Session<T>`, which `release` takes away.
 struct Vtable {
     open: unsafe fn(*const Header, &File) -> Result<NonNull<c_void>>,
-    read: unsafe fn(*const c_void, &File, UserSlice, &mut i64) -> Result<usize>,
-    write: unsafe fn(*const c_void, &File, UserSlice, &mut i64) -> Result<usize>,
+    read: unsafe fn(*const c_void, &File, UserSlice) -> Result<usize>,
+    write: unsafe fn(*const c_void, &File, UserSlice) -> Result<usize>,
     ioctl: unsafe fn(*const c_void, &File, u32, usize) -> Result<isize>,
     poll: unsafe fn(*const c_void, &File, *mut bindings::poll_table_struct) -> PollMask,
     release: unsafe fn(NonNull<c_void>),
@@ -194,13 +201,13 @@ impl<T: MiscDevice> Session<T> {
             })?;
             Ok(session.into_raw().cast())
         },
-        read: |session, file, slice, offset| {
+        read: |session, file, slice| {
             // SAFETY: see `Vtable`.
-            unsafe { Self::device(session) }.read(file, &mut slice.writer(), offset)
+            unsafe { Self::device(session) }.read(file, &mut slice.writer())
         },
-        write: |session, file, slice, offset| {
+        write: |session, file, slice| {
             // SAFETY: see `Vtable`.
-            unsafe { Self::device(session) }.write(file, &mut slice.reader(), offset)
+            unsafe { Self::device(session) }.write(file, &mut slice.reader())
         },
         ioctl: |session, file, cmd, arg| {
             // SAFETY: see `Vtable`.
@@ -270,7 +277,7 @@ unsafe fn session(file: *mut bindings::file) -> (*mut c_void, &'static Vtable) {
 unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: `misc_open` leaves the `miscdevice` here, which is the first
     // field of a `Header`, and holds the lock that deregistration takes.
-    // No file position: see `MiscDevice`.
+    // A stream has no file position, so reads and writes need not take turns.
     let result = unsafe {
         let header = (*file).private_data.cast::<Header>();
         bindings::stream_open(inode, file);
@@ -288,48 +295,35 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
 
 unsafe extern "C" fn read(
     file: *mut bindings::file,
-    buffer: *mut core::ffi::c_char,
+    buffer: *mut c_char,
     len: usize,
-    offset: *mut bindings::loff_t,
+    _offset: *mut bindings::loff_t,
 ) -> isize {
     if len == 0 {
         return 0;
     }
-    // SAFETY: C gives an open file of this device, and an offset or, for a
-    // stream, null.
+    // SAFETY: C gives an open file of this device.
     let result = unsafe {
         let (session, vtable) = session(file);
-        let mut start = 0;
-        let offset = offset.as_mut().unwrap_or(&mut start);
-        (vtable.read)(
-            session,
-            File::from_ptr(file),
-            UserSlice::new(buffer as usize, len),
-            offset,
-        )
+        let slice = UserSlice::new(buffer as usize, len);
+        (vtable.read)(session, File::from_ptr(file), slice)
     };
-    to_isize(result)
+    to_isize(result, len)
 }
 
 unsafe extern "C" fn write(
     file: *mut bindings::file,
-    buffer: *const core::ffi::c_char,
+    buffer: *const c_char,
     len: usize,
-    offset: *mut bindings::loff_t,
+    _offset: *mut bindings::loff_t,
 ) -> isize {
     // SAFETY: as in `read`.
     let result = unsafe {
         let (session, vtable) = session(file);
-        let mut start = 0;
-        let offset = offset.as_mut().unwrap_or(&mut start);
-        (vtable.write)(
-            session,
-            File::from_ptr(file),
-            UserSlice::new(buffer as usize, len),
-            offset,
-        )
+        let slice = UserSlice::new(buffer as usize, len);
+        (vtable.write)(session, File::from_ptr(file), slice)
     };
-    to_isize(result)
+    to_isize(result, len)
 }
 
 unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
@@ -363,9 +357,12 @@ unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::
     0
 }
 
-fn to_isize(result: Result<usize>) -> isize {
+/// A count, of at most `len`, or an error, as C returns it.
+fn to_isize(result: Result<usize>, len: usize) -> isize {
     match result {
-        Ok(count) => count as isize,
+        Ok(count) => count.min(len) as isize,
+        // It would be taken for a promise to complete the call later.
+        Err(EIOCBQUEUED) => EIO.to_errno() as isize,
         Err(error) => error.to_errno() as isize,
     }
 }

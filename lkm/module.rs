@@ -9,6 +9,9 @@ use core::{cell::UnsafeCell, ffi::c_int};
 
 pub use kernel::ThisModule;
 
+#[doc(hidden)]
+pub use kernel::bindings::__this_module;
+
 /// What a module is: the value that lives from insmod to rmmod.
 ///
 /// Its [`Drop`] is the module's exit. Fields are dropped in the order in which
@@ -81,7 +84,8 @@ impl<M: Module> Slot<M> {
 ///
 /// The kernel frees a module whose init has failed without a look at its
 /// reference count, but a node may have been opened in the moment for which
-/// it was there. No more can come: its registration is gone by now.
+/// it was there. No more can come: its registration is gone by now. insmod
+/// does not return before those who have opened it have closed it.
 fn wait_for_openers() {
     let module = this_module_ptr!();
     // SAFETY: this module's own `struct module`, which outlives its code; the
@@ -101,7 +105,7 @@ macro_rules! this_module_ptr {
     () => {
         // SAFETY: only the address is taken; the linker makes this symbol the
         // module's own structure.
-        unsafe { core::ptr::addr_of!(kernel::bindings::__this_module) as *mut _ }
+        unsafe { ::core::ptr::addr_of!($crate::module::__this_module) as *mut _ }
     };
 }
 
@@ -129,10 +133,10 @@ pub const fn bytes<const N: usize>(s: &str) -> [u8; N] {
 macro_rules! modinfo {
     ($($part:expr),+) => {
         const _: () = {
-            const INFO: &str = concat!($($part,)+ "\0");
+            const __INFO: &str = ::core::concat!($($part,)+ "\0");
             #[link_section = ".modinfo"]
             #[used]
-            static BYTES: [u8; INFO.len()] = $crate::module::bytes(INFO);
+            static __BYTES: [u8; __INFO.len()] = $crate::module::bytes(__INFO);
         };
     };
 }
@@ -176,7 +180,7 @@ macro_rules! module {
         /// The name of this module.
         const __MODULE_NAME: &$crate::str::CStr = $crate::c_str!($name);
         /// What every line that this module prints begins with.
-        const __LOG_PREFIX: &$crate::str::CStr = $crate::c_str!(concat!($name, ": "));
+        const __LOG_PREFIX: &$crate::str::CStr = $crate::c_str!(::core::concat!($name, ": "));
 
         $crate::modinfo!("author=", $author);
         $crate::modinfo!("description=", $description);
@@ -190,18 +194,18 @@ macro_rules! module {
         )?
 
         const _: () = {
-            static SLOT: $crate::module::Slot<$type> = $crate::module::Slot::new();
+            static __SLOT: $crate::module::Slot<$type> = $crate::module::Slot::new();
 
             #[no_mangle]
-            extern "C" fn init_module() -> core::ffi::c_int {
+            extern "C" fn init_module() -> ::core::ffi::c_int {
                 // SAFETY: the kernel calls this once, at insmod.
-                unsafe { SLOT.init() }
+                unsafe { __SLOT.init() }
             }
 
             #[no_mangle]
             extern "C" fn cleanup_module() {
                 // SAFETY: the kernel calls this once, at rmmod, after init.
-                unsafe { SLOT.exit() }
+                unsafe { __SLOT.exit() }
             }
         };
     };

@@ -26,8 +26,12 @@ use core::{
 };
 
 /// How C reads and writes one type of number.
+///
+/// # Safety
+///
+/// `SET` and `GET` may be called with an `arg` that points to a `Self`.
 #[doc(hidden)]
-pub trait Number: Copy + PartialOrd + Sync + 'static {
+pub unsafe trait Number: Copy + PartialOrd + Sync + 'static {
     type Atomic: Sync;
     const ZERO: Self;
     const FLAGS: u32;
@@ -49,7 +53,8 @@ pub struct NumberParam<T: Number> {
 macro_rules! numbers {
     ($($type:ident $atomic:ident $set:ident $get:ident $name:literal $min:expr, $max:expr, $flags:expr;)*) => {
         $(
-            impl Number for $type {
+            // SAFETY: they are this type's.
+            unsafe impl Number for $type {
                 type Atomic = $atomic;
                 const ZERO: Self = $min;
                 const FLAGS: u32 = $flags;
@@ -69,8 +74,7 @@ macro_rules! numbers {
 
             #[allow(missing_docs)]
             impl NumberParam<$type> {
-                pub const MIN: $type = $min;
-                pub const MAX: $type = $max;
+                pub const ALL: core::ops::RangeInclusive<$type> = $min..=$max;
 
                 #[inline]
                 pub const fn new(value: $type, min: $type, max: $type) -> Self {
@@ -105,14 +109,6 @@ numbers! {
 }
 
 impl<T: Number> NumberParam<T> {
-    #[allow(missing_docs)]
-    pub const OPS: bindings::kernel_param_ops = bindings::kernel_param_ops {
-        flags: T::FLAGS,
-        set: Some(Self::set),
-        get: Some(Self::get),
-        free: None,
-    };
-
     /// The value as it is now; any context.
     #[inline]
     pub fn value(&self) -> T {
@@ -169,20 +165,13 @@ pub struct StrParam {
 }
 
 impl StrParam {
-    #[allow(missing_docs)]
-    pub const OPS: bindings::kernel_param_ops = bindings::kernel_param_ops {
-        flags: 0,
-        set: Some(Self::set),
-        get: Some(bindings::param_get_charp),
-        free: Some(bindings::param_free_charp),
-    };
-
-    #[allow(missing_docs)]
+    /// `default` ends in its only NUL byte.
     #[inline]
-    pub const fn new(default: &'static CStr) -> Self {
-        // INVARIANT: `module_param!` makes `default` from a `str`.
+    pub const fn new(default: &'static str) -> Self {
+        let text = crate::str::literal(default).as_char_ptr();
+        // INVARIANT: a `str` is UTF-8.
         Self {
-            text: AtomicPtr::new(default.as_char_ptr() as *mut c_char),
+            text: AtomicPtr::new(text as *mut c_char),
         }
     }
 
@@ -221,6 +210,40 @@ unsafe fn bytes_of<'a>(text: *const c_char) -> &'a [u8] {
     unsafe { core::slice::from_raw_parts(text.cast(), bindings::strlen(text) as usize) }
 }
 
+/// A place where a parameter's value is kept.
+///
+/// # Safety
+///
+/// The functions in `OPS` may be called with an `arg` that points to a `Self`.
+#[doc(hidden)]
+pub unsafe trait Storage: Sync + 'static {
+    const OPS: &'static bindings::kernel_param_ops;
+    const WRITABLE: bool;
+}
+
+// SAFETY: that is what `set` and `get` ask for.
+unsafe impl<T: Number> Storage for NumberParam<T> {
+    const OPS: &'static bindings::kernel_param_ops = &bindings::kernel_param_ops {
+        flags: T::FLAGS,
+        set: Some(Self::set),
+        get: Some(Self::get),
+        free: None,
+    };
+    const WRITABLE: bool = true;
+}
+
+// SAFETY: a `StrParam` is the `char *` that the functions of C ask for, and
+// `set` asks for a `StrParam`.
+unsafe impl Storage for StrParam {
+    const OPS: &'static bindings::kernel_param_ops = &bindings::kernel_param_ops {
+        flags: 0,
+        set: Some(Self::set),
+        get: Some(bindings::param_get_charp),
+        free: Some(bindings::param_free_charp),
+    };
+    const WRITABLE: bool = false;
+}
+
 /// One entry of the section `__param`.
 #[doc(hidden)]
 #[repr(transparent)]
@@ -230,18 +253,17 @@ pub struct KernelParam(bindings::kernel_param);
 unsafe impl Sync for KernelParam {}
 
 impl KernelParam {
-    /// Describes a parameter to the kernel.
+    /// Describes a parameter of `module` to the kernel.
     ///
     /// # Safety
     ///
-    /// `arg` is what the functions in `ops` ask for; `module` is this one.
+    /// `module` is [`this_module_ptr!`](crate::this_module_ptr!).
     #[inline]
-    pub const unsafe fn new(
+    pub const unsafe fn new<S: Storage>(
         module: *mut bindings::module,
         name: &'static CStr,
-        ops: &'static bindings::kernel_param_ops,
+        storage: &'static S,
         permissions: u16,
-        arg: *const c_void,
     ) -> Self {
         // What VERIFY_OCTAL_PERMISSIONS asks of C.
         assert!(permissions <= 0o777, "permissions are octal: 0o644");
@@ -252,15 +274,19 @@ impl KernelParam {
                 && (permissions >> 6) & 2 >= (permissions >> 3) & 2,
             "the owner may do what the group may, and the group what all may"
         );
+        assert!(
+            S::WRITABLE || permissions & 0o222 == 0,
+            "a string cannot be set after insmod"
+        );
         Self(bindings::kernel_param {
             name: name.as_char_ptr(),
             mod_: module,
-            ops,
+            ops: S::OPS,
             perm: permissions,
             level: -1,
             flags: 0,
             __bindgen_anon_1: bindings::kernel_param__bindgen_ty_1 {
-                arg: arg as *mut c_void,
+                arg: storage as *const S as *mut c_void,
             },
         })
     }
@@ -270,45 +296,65 @@ impl KernelParam {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! module_param {
-    ($name:ident: str, default: $default:literal, permissions: $perm:expr, description: $description:literal $(,)?) => {
+    (
+        $name:ident: str,
+        default: $default:literal,
+        permissions: $permissions:expr,
+        description: $description:literal $(,)?
+    ) => {
         #[doc = $description]
         #[allow(non_upper_case_globals)]
         pub(crate) static $name: $crate::moduleparam::StrParam =
-            $crate::moduleparam::StrParam::new($crate::c_str!($default));
-        const _: () = assert!($perm & 0o222 == 0, "a string cannot be set after insmod");
-        $crate::module_param!(@entry $name str ($crate::moduleparam::StrParam) $perm, $description);
+            $crate::moduleparam::StrParam::new(::core::concat!($default, "\0"));
+        $crate::module_param!(@entry $name str $permissions, $description);
     };
-    ($name:ident: $type:ident, default: $default:expr, permissions: $perm:expr, description: $description:literal $(,)?) => {
-        $crate::module_param!($name: $type, default: $default,
-            range: <$crate::moduleparam::NumberParam<$type>>::MIN..=<$crate::moduleparam::NumberParam<$type>>::MAX,
-            permissions: $perm, description: $description);
+    (
+        $name:ident: $type:ident,
+        default: $default:expr,
+        permissions: $permissions:expr,
+        description: $description:literal $(,)?
+    ) => {
+        $crate::module_param!(
+            $name: $type,
+            default: $default,
+            range: $crate::moduleparam::NumberParam::<$type>::ALL,
+            permissions: $permissions,
+            description: $description,
+        );
     };
-    ($name:ident: $type:ident, default: $default:expr, range: $range:expr, permissions: $perm:expr, description: $description:literal $(,)?) => {
+    (
+        $name:ident: $type:ident,
+        default: $default:expr,
+        range: $range:expr,
+        permissions: $permissions:expr,
+        description: $description:literal $(,)?
+    ) => {
         #[doc = $description]
         #[allow(non_upper_case_globals)]
         pub(crate) static $name: $crate::moduleparam::NumberParam<$type> = {
-            const RANGE: core::ops::RangeInclusive<$type> = $range;
-            $crate::moduleparam::NumberParam::<$type>::new($default, *RANGE.start(), *RANGE.end())
+            const __RANGE: ::core::ops::RangeInclusive<$type> = $range;
+            $crate::moduleparam::NumberParam::<$type>::new(
+                $default,
+                *__RANGE.start(),
+                *__RANGE.end(),
+            )
         };
-        $crate::module_param!(@entry $name $type ($crate::moduleparam::NumberParam<$type>) $perm, $description);
+        $crate::module_param!(@entry $name $type $permissions, $description);
     };
-    (@entry $name:ident $type:ident ($storage:ty) $perm:expr, $description:literal) => {
-        $crate::modinfo!("parm=", stringify!($name), ":", $description);
-        $crate::modinfo!("parmtype=", stringify!($name), ":", $crate::param_type!($type));
+    (@entry $name:ident $type:ident $permissions:expr, $description:literal) => {
+        $crate::modinfo!("parm=", ::core::stringify!($name), ":", $description);
+        $crate::modinfo!("parmtype=", ::core::stringify!($name), ":", $crate::param_type!($type));
         const _: () = {
+            const __PERMISSIONS: u16 = $permissions;
             #[link_section = "__param"]
             #[used]
-            static PARAM: $crate::moduleparam::KernelParam =
-                // SAFETY: `arg` and `ops` are of the same storage type.
-                unsafe {
-                    $crate::moduleparam::KernelParam::new(
-                        core::ptr::addr_of!(kernel::bindings::__this_module) as *mut _,
-                        $crate::c_str!(stringify!($name)),
-                        &<$storage>::OPS,
-                        $perm,
-                        core::ptr::addr_of!($name) as *const core::ffi::c_void,
-                    )
-                };
+            static __PARAM: $crate::moduleparam::KernelParam = {
+                let name = $crate::c_str!(::core::stringify!($name));
+                let storage = &$name;
+                let module = $crate::this_module_ptr!();
+                // SAFETY: this is the module.
+                unsafe { $crate::moduleparam::KernelParam::new(module, name, storage, __PERMISSIONS) }
+            };
         };
     };
 }

@@ -2,17 +2,14 @@
 
 //! Printing to the kernel log: one macro for each level.
 //!
-//! C headers: `include/linux/printk.h` and `include/linux/dynamic_debug.h`.
+//! C header: `include/linux/printk.h`.
 //!
 //! The macros take what [`core::format_args!`] takes; the message begins with
 //! the module's name and should end in `\n`. They may be used in any context
 //! and do not sleep. A message of more than about 1,000 bytes is cut.
 
 use crate::bindings;
-use core::{
-    ffi::{c_char, c_void},
-    fmt,
-};
+use core::{ffi::c_void, fmt};
 
 /// A log level: the digit in `KERN_*`.
 #[doc(hidden)]
@@ -41,7 +38,7 @@ macro_rules! print_macro {
         $crate::print::printk(
             $crate::print::Level::$level,
             crate::__LOG_PREFIX,
-            format_args!($($arg)*),
+            ::core::format_args!($($arg)*),
         )
     };
 }
@@ -108,17 +105,17 @@ macro_rules! pr_debug {
     ($fmt:literal $($arg:tt)*) => {{
         #[link_section = "__dyndbg"]
         #[cfg(CONFIG_DYNAMIC_DEBUG)]
-        static CALL: $crate::print::DebugCall = $crate::print::DebugCall::new(
+        static __CALL: $crate::dynamic_debug::DebugCall = $crate::dynamic_debug::DebugCall::new(
             crate::__MODULE_NAME,
-            $crate::c_str!(module_path!()),
-            $crate::c_str!(file!()),
+            $crate::c_str!(::core::module_path!()),
+            $crate::c_str!(::core::file!()),
             $crate::c_str!($fmt),
-            line!(),
+            ::core::line!(),
         );
         #[cfg(CONFIG_DYNAMIC_DEBUG)]
-        CALL.print(format_args!($fmt $($arg)*));
+        __CALL.print(::core::format_args!($fmt $($arg)*));
         #[cfg(not(CONFIG_DYNAMIC_DEBUG))]
-        if cfg!(debug_assertions) {
+        if ::core::cfg!(debug_assertions) {
             $crate::printk_debug!($fmt $($arg)*);
         }
     }};
@@ -137,90 +134,5 @@ pub fn printk(level: Level, prefix: &'static crate::str::CStr, args: fmt::Argume
             prefix.as_char_ptr(),
             &args as *const _ as *const c_void,
         );
-    }
-}
-
-/// One [`pr_debug!`]: its line in the dynamic-debug control file.
-///
-/// # Invariants
-///
-/// Laid out as C's `struct _ddebug`, and placed in the section `__dyndbg`,
-/// which the kernel takes for an array of them: it writes `flags` while the
-/// module runs.
-#[doc(hidden)]
-#[repr(C, align(8))]
-pub struct DebugCall {
-    modname: *const c_char,
-    function: *const c_char,
-    filename: *const c_char,
-    format: *const c_char,
-    // From the lowest bit: lineno: 18, class_id: 6, flags: 8.
-    bits: core::sync::atomic::AtomicU32,
-    #[cfg(CONFIG_JUMP_LABEL)]
-    key: core::cell::UnsafeCell<[usize; KEY_WORDS]>,
-}
-
-#[cfg(CONFIG_JUMP_LABEL)]
-const KEY_WORDS: usize =
-    core::mem::size_of::<bindings::static_key>() / core::mem::size_of::<usize>();
-
-const _: () = assert!(
-    core::mem::size_of::<DebugCall>() == core::mem::size_of::<bindings::_ddebug>(),
-    "struct _ddebug has another layout than DebugCall"
-);
-
-// SAFETY: the pointers are to constants; `bits` is atomic; Rust never looks at `key`.
-unsafe impl Sync for DebugCall {}
-
-impl DebugCall {
-    const CLASS_DEFAULT: u32 = 63;
-    const FLAG_PRINT: u32 = 1;
-
-    #[allow(missing_docs)]
-    #[inline]
-    pub const fn new(
-        modname: &'static crate::str::CStr,
-        function: &'static crate::str::CStr,
-        filename: &'static crate::str::CStr,
-        format: &'static crate::str::CStr,
-        line: u32,
-    ) -> Self {
-        let flags = if cfg!(debug_assertions) {
-            Self::FLAG_PRINT
-        } else {
-            0
-        };
-        Self {
-            modname: modname.as_char_ptr(),
-            function: function.as_char_ptr(),
-            filename: filename.as_char_ptr(),
-            format: format.as_char_ptr(),
-            bits: core::sync::atomic::AtomicU32::new(
-                (line & 0x3_ffff) | Self::CLASS_DEFAULT << 18 | flags << 24,
-            ),
-            // A `static_key` of zeroes is a key that is off.
-            #[cfg(CONFIG_JUMP_LABEL)]
-            key: core::cell::UnsafeCell::new([0; KEY_WORDS]),
-        }
-    }
-
-    #[allow(missing_docs)]
-    #[inline]
-    pub fn print(&'static self, args: fmt::Arguments<'_>) {
-        if self.bits.load(core::sync::atomic::Ordering::Relaxed) & (Self::FLAG_PRINT << 24) == 0 {
-            return;
-        }
-        // SAFETY: `self` is a `struct _ddebug` of the kernel's, by the type's
-        // invariant; the format's two conversions are `%s`, for the C string
-        // that the type holds, and the kernel's `%pA`, for which there is a
-        // pointer to a `fmt::Arguments` that outlives the call.
-        unsafe {
-            bindings::__dynamic_pr_debug(
-                self as *const Self as *mut bindings::_ddebug,
-                b"%s: %pA\0".as_ptr().cast(),
-                self.modname,
-                &args as *const _ as *const c_void,
-            );
-        }
     }
 }

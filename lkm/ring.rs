@@ -23,11 +23,13 @@
 //! tests/loom runs this file under loom, which tries all interleavings.
 
 use crate::{
-    error::{code::EINVAL, Result},
+    error::{code::ENOMEM, Result},
+    irq::may_sleep,
     sync::Arc,
+    types::MAX_ALLOC,
 };
 use alloc::vec::Vec;
-use core::mem::MaybeUninit;
+use core::mem::{size_of, MaybeUninit};
 
 #[cfg(loom)]
 use loom::{
@@ -87,9 +89,12 @@ impl<T> Drop for Ring<T> {
 ///
 /// # Errors
 ///
-/// `ENOMEM`; `EINVAL` if the capacity is too large to round up.
+/// `ENOMEM`.
 pub fn spsc<T: Send>(capacity: usize) -> Result<(Producer<T>, Consumer<T>)> {
-    let capacity = capacity.checked_next_power_of_two().ok_or(EINVAL)?;
+    let capacity = capacity.checked_next_power_of_two().ok_or(ENOMEM)?;
+    if !may_sleep() || capacity > MAX_ALLOC / size_of::<T>().max(1) {
+        return Err(ENOMEM);
+    }
     let mut slots = Vec::new();
     slots.try_reserve_exact(capacity)?;
     #[cfg(not(loom))]

@@ -7,7 +7,8 @@
 //! code may leak a handle with `mem::forget` or in a cycle of [`Arc`]s, and an
 //! armed timer would then call into a module that is gone. So all sources of a
 //! module are on a list, and [`stop_all`] cancels what is left there before
-//! the module's code is freed. What was leaked stays allocated.
+//! the module's code is freed. What was leaked stays allocated. So does what
+//! is dropped in an interrupt, where one cannot wait.
 //!
 //! C part: `lkm/helpers/source.c`.
 //!
@@ -16,6 +17,7 @@
 use crate::{
     bindings,
     error::{code::ESHUTDOWN, Result},
+    irq::may_sleep,
     types::{Opaque, Pinned},
 };
 use core::{mem::ManuallyDrop, ops::Deref};
@@ -95,6 +97,10 @@ impl<T: Quiesce> Deref for Source<T> {
 
 impl<T: Quiesce> Drop for Source<T> {
     fn drop(&mut self) {
+        // In an interrupt one cannot wait: it stays on the list.
+        if !may_sleep() {
+            return;
+        }
         self.quiesce();
         // SAFETY: it is on the list, by the invariant.
         if unsafe { bindings::lkm_source_del(self.node.source.get()) } {

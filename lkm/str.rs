@@ -73,17 +73,23 @@ impl fmt::Display for CStr {
     }
 }
 
+/// For [`c_str!`](crate::c_str!), at compile time.
+#[doc(hidden)]
+#[inline]
+pub const fn literal(text: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(text.as_bytes()) {
+        Some(c_str) => c_str,
+        None => panic!("a C string cannot hold a NUL byte"),
+    }
+}
+
 /// Makes a `&'static` [`CStr`] of a string literal, at compile time.
 ///
 /// A literal with a NUL byte in it does not compile.
 #[macro_export]
 macro_rules! c_str {
     ($str:expr) => {{
-        const C: &$crate::str::CStr =
-            match $crate::str::CStr::from_bytes_with_nul(concat!($str, "\0").as_bytes()) {
-                Some(c) => c,
-                None => panic!("a C string cannot hold a NUL byte"),
-            };
-        C
+        const __C_STR: &$crate::str::CStr = $crate::str::literal(::core::concat!($str, "\0"));
+        __C_STR
     }};
 }

@@ -15,6 +15,7 @@
 use crate::{
     bindings,
     error::Result,
+    irq::may_sleep,
     source::{stopped, Quiesce, Source},
     types::Opaque,
 };
@@ -84,7 +85,9 @@ impl<T: TaskletCallback> Tasklet<T> {
     ///
     /// Process context, may sleep.
     pub fn kill(&self) {
-        self.inner.quiesce();
+        if may_sleep() {
+            self.inner.quiesce();
+        }
     }
 }
 

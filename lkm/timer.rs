@@ -102,7 +102,8 @@ impl<T: TimerCallback> Timer<T> {
 
     /// Has the callback called `delay` from now; any context.
     ///
-    /// A timer that is pending already is moved.
+    /// A timer that is pending already is moved; one that is running is moved
+    /// by what its callback returns.
     pub fn start(&self, delay: Delta) {
         self.inner.start(delay);
     }

@@ -2,7 +2,11 @@
 
 //! Types that wrap C objects.
 
-use crate::error::{code::ENOMEM, Result};
+use crate::{
+    bindings,
+    error::{code::ENOMEM, Result},
+    irq::may_sleep,
+};
 use alloc::alloc::{alloc, dealloc};
 use core::{
     alloc::Layout,
@@ -12,6 +16,10 @@ use core::{
     ops::Deref,
     ptr::NonNull,
 };
+
+/// The most that one allocation can have, in bytes; to ask for more is a
+/// warning of the kernel's.
+pub(crate) const MAX_ALLOC: usize = bindings::BINDINGS_KMALLOC_MAX_SIZE as usize;
 
 /// A C object that only C looks into.
 ///
@@ -59,8 +67,18 @@ unsafe impl<T: Sync> Sync for Pinned<T> {}
 
 impl<T> Pinned<T> {
     /// Moves `value` to the heap. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, always so in an interrupt.
     pub(crate) fn new(value: T) -> Result<Self> {
+        if !may_sleep() {
+            return Err(ENOMEM);
+        }
         let layout = Layout::new::<T>();
+        if layout.size() > MAX_ALLOC {
+            return Err(ENOMEM);
+        }
         let ptr = if layout.size() == 0 {
             NonNull::dangling()
         } else {

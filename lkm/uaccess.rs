@@ -41,11 +41,11 @@ macro_rules! as_bytes {
     ($type:path { $($field:ident),* $(,)? }) => {
         const _: () = {
             const fn size<T, F: $crate::uaccess::AsBytes>(_: fn(&T) -> &F) -> usize {
-                core::mem::size_of::<F>()
+                ::core::mem::size_of::<F>()
             }
-            assert!(
-                core::mem::size_of::<$type>() == 0 $(+ size(|it: &$type| &it.$field))*,
-                concat!(stringify!($type), " has padding"),
+            ::core::assert!(
+                ::core::mem::size_of::<$type>() == 0 $(+ size(|it: &$type| &it.$field))*,
+                ::core::concat!(::core::stringify!($type), " has padding"),
             );
             #[allow(dead_code)]
             fn names_all_fields(it: &$type) {
@@ -59,7 +59,8 @@ macro_rules! as_bytes {
 
 /// A part of the caller's memory: where a system call reads or writes.
 ///
-/// Any address may be given: a bad one is `EFAULT` when it is used.
+/// Any address may be given: a bad one is `EFAULT` when it is used. So is any
+/// in a kernel thread or an interrupt, which have no such memory.
 pub struct UserSlice {
     ptr: usize,
     len: usize,
@@ -199,9 +200,9 @@ impl UserSliceWriter {
         written
     }
 
-    /// Brings the pages into memory that come next; process context, may sleep.
+    /// Brings the page into memory that comes next; process context, may sleep.
     ///
-    /// What is there is not changed. The pages may be gone again when this
+    /// What is there is not changed. The page may be gone again when this
     /// returns.
     ///
     /// # Errors
@@ -209,10 +210,8 @@ impl UserSliceWriter {
     /// `EFAULT` if not even the next byte can be written.
     pub fn fault_in(&mut self) -> Result {
         // SAFETY: C checks the address.
-        let left = unsafe {
-            bindings::lkm_fault_in_writeable(self.slice.ptr as *mut _, self.slice.len as _)
-        };
-        if left as usize >= self.slice.len {
+        if self.is_empty() || !unsafe { bindings::lkm_fault_in_writeable(self.slice.ptr as *mut _) }
+        {
             return Err(EFAULT);
         }
         Ok(())

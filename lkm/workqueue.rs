@@ -15,9 +15,10 @@
 use crate::{
     bindings,
     error::{code::ENOMEM, Result},
+    irq::may_sleep,
     source::{stopped, Quiesce, Source},
     str::CStr,
-    sync::LockClassKey,
+    sync::{Arc, LockClassKey},
     types::Opaque,
 };
 use core::{cell::UnsafeCell, ptr::NonNull};
@@ -54,30 +55,25 @@ impl Queue {
             ptr: NonNull::new(ptr).ok_or(ENOMEM)?,
         })
     }
-
-    /// Has `work` run, unless it is pending already; any context.
-    ///
-    /// Whether it was not pending.
-    pub fn enqueue<T: WorkItem>(&self, work: &Work<T>) -> bool {
-        // SAFETY: both are live, by their invariants.
-        !stopped() && unsafe { bindings::lkm_queue_work(self.ptr.as_ptr(), work.inner.work.get()) }
-    }
 }
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: live by the invariant, and not used again.
-        unsafe { bindings::destroy_workqueue(self.ptr.as_ptr()) };
+        // In an interrupt one cannot wait: then it is leaked.
+        if may_sleep() {
+            // SAFETY: live by the invariant, and not used again.
+            unsafe { bindings::destroy_workqueue(self.ptr.as_ptr()) };
+        }
     }
 }
 
 /// What a [`Work`] calls.
 pub trait WorkItem: Send + 'static {
-    /// Called once for one or more calls of [`Queue::enqueue`]; process
-    /// context, may sleep.
+    /// Called once for one or more calls of [`Work::enqueue`]; process context,
+    /// may sleep.
     ///
-    /// The kernel runs a work item on one thread at a time, so this has its
-    /// data to itself.
+    /// A queue runs a work item on one thread at a time, so this has its data
+    /// to itself.
     fn run(&mut self);
 }
 
@@ -87,29 +83,31 @@ struct Inner<T> {
     item: UnsafeCell<T>,
 }
 
-/// A `work_struct` with its callback's data.
+/// A `work_struct` with its callback's data, for one queue.
 ///
 /// Dropping it cancels it, waits, and drops the data. See
 /// [`new_work!`](crate::new_work!).
 ///
 /// # Invariants
 ///
-/// The C work is initialised; only its function accesses `item`.
+/// The C work is initialised, and is put on `queue` alone: two queues would
+/// run it at the same time. Only its function accesses `item`.
 pub struct Work<T: WorkItem> {
     inner: Source<Inner<T>>,
+    queue: Arc<Queue>,
 }
 
-// SAFETY: the C work synchronises itself, and the data, which may be sent to
+// SAFETY: the C work synchronises itself, as the queue does, and the data, which may be sent to
 // where it is called and dropped, is never shared.
 unsafe impl<T: WorkItem> Send for Work<T> {}
 // SAFETY: as above.
 unsafe impl<T: WorkItem> Sync for Work<T> {}
 
-/// Makes a [`Work`]: `new_work!(item, "name")`, a [`Result`].
+/// Makes a [`Work`]: `new_work!(queue, item, "name")`, a [`Result`].
 #[macro_export]
 macro_rules! new_work {
-    ($item:expr $(, $name:literal)?) => {
-        $crate::with_lock_class!($crate::workqueue::Work::new, ($item) $(, $name)?)
+    ($queue:expr, $item:expr $(, $name:literal)?) => {
+        $crate::with_lock_class!($crate::workqueue::Work::new, ($queue, $item) $(, $name)?)
     };
 }
 
@@ -119,7 +117,12 @@ impl<T: WorkItem> Work<T> {
     /// # Errors
     ///
     /// `ENOMEM`; `ESHUTDOWN` while the module is being unloaded.
-    pub fn new(item: T, name: &'static CStr, key: &'static LockClassKey) -> Result<Self> {
+    pub fn new(
+        queue: Arc<Queue>,
+        item: T,
+        name: &'static CStr,
+        key: &'static LockClassKey,
+    ) -> Result<Self> {
         let inner = Inner {
             work: Opaque::uninit(),
             item: UnsafeCell::new(item),
@@ -135,15 +138,27 @@ impl<T: WorkItem> Work<T> {
                 );
             }
         })?;
-        // INVARIANT: just initialised.
-        Ok(Self { inner })
+        // INVARIANT: just initialised, and on no queue yet.
+        Ok(Self { inner, queue })
+    }
+
+    /// Has it run, unless it is pending already; any context.
+    ///
+    /// Whether it was not pending.
+    pub fn enqueue(&self) -> bool {
+        let (queue, work) = (self.queue.ptr.as_ptr(), self.inner.work.get());
+        // SAFETY: both are live, by their invariants.
+        // INVARIANT: the same queue each time.
+        !stopped() && unsafe { bindings::lkm_queue_work(queue, work) }
     }
 
     /// Waits until what was enqueued has run. Process context, may sleep; not
     /// to be called from the work itself.
     pub fn flush(&self) {
-        // SAFETY: initialised by the invariant.
-        unsafe { bindings::flush_work(self.inner.work.get()) };
+        if may_sleep() {
+            // SAFETY: initialised by the invariant.
+            unsafe { bindings::flush_work(self.inner.work.get()) };
+        }
     }
 }
 
@@ -164,6 +179,6 @@ unsafe extern "C" fn run<T: WorkItem>(work: *mut bindings::work_struct) {
     // callbacks; `Inner` is `repr(C)`.
     let inner = unsafe { &*work.cast::<Inner<T>>() };
     // SAFETY: nobody but this function looks at it, and no two workers run one
-    // work item at a time.
+    // work item of one queue at a time.
     unsafe { &mut *inner.item.get() }.run();
 }

@@ -37,6 +37,7 @@ use lkm::{
     prelude::*,
     ring::{spsc, Consumer, Producer},
     sync::{Arc, Mutex, SpinLock, SpinLockIrq, WaitQueue},
+    task::fatal_signal_pending,
     tasklet::{Tasklet, TaskletCallback},
     time::{Delta, Instant},
     timer::{Timer, TimerCallback, TimerRestart},
@@ -128,6 +129,9 @@ impl Sink {
             // The buffer's page is not in memory, and cannot be brought there
             // with the lock held. Nothing was taken yet.
             buffer.fault_in()?;
+            if fatal_signal_pending() {
+                return Err(EINTR);
+            }
         }
     }
 
@@ -273,7 +277,6 @@ impl HrTimerCallback for Handler {
 
 /// What the handler leaves for just after the interrupt.
 struct BottomHalf {
-    queue: Queue,
     work: Arc<Work<Mover>>,
     sink: Arc<Sink>,
 }
@@ -283,7 +286,7 @@ impl TaskletCallback for BottomHalf {
         let start = Instant::now();
         // Held to the end, so that what the work says comes after this.
         let mut stats = self.sink.stats.lock();
-        self.queue.enqueue(&self.work);
+        self.work.enqueue();
 
         let span = start.elapsed();
         count(&mut stats.tasklet_runs, 1);
@@ -327,9 +330,9 @@ impl Pipeline {
             ring: consumer,
             sink: sink.clone(),
         };
-        let work = Arc::try_new(new_work!(mover, "simrupt_work")?)?;
+        let queue = Arc::try_new(Queue::new_unbound(c_str!("simrupt"))?)?;
+        let work = Arc::try_new(new_work!(queue, mover, "simrupt_work")?)?;
         let tasklet = Arc::try_new(Tasklet::new(BottomHalf {
-            queue: Queue::new_unbound(c_str!("simrupt"))?,
             work: work.clone(),
             sink: sink.clone(),
         })?)?;
@@ -379,7 +382,7 @@ impl MiscDevice for Reader {
         })
     }
 
-    fn read(&self, file: &File, buffer: &mut UserSliceWriter, _: &mut i64) -> Result<usize> {
+    fn read(&self, file: &File, buffer: &mut UserSliceWriter) -> Result<usize> {
         let sink = &self.device.sink;
         loop {
             let taken = sink.take(buffer)?;

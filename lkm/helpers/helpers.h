@@ -24,6 +24,7 @@
 unsigned long lkm_local_irq_save(void);
 void lkm_local_irq_restore(unsigned long flags);
 unsigned int lkm_smp_processor_id(void);
+bool lkm_may_sleep(void);
 
 /* lock.c */
 void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key *key);
@@ -52,6 +53,9 @@ bool lkm_source_del(struct lkm_source *source);
 void lkm_sources_stop(void);
 bool lkm_sources_stopped(void);
 
+/* task.c */
+bool lkm_fatal_signal_pending(void);
+
 /* tasklet.c */
 void lkm_tasklet_schedule(struct tasklet_struct *t);
 
@@ -64,7 +68,7 @@ void lkm_mod_timer_after(struct timer_list *timer, unsigned int ms);
 unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n);
 unsigned long lkm_copy_to_user(void __user *to, const void *from, unsigned long n);
 unsigned long lkm_copy_to_user_nofault(void __user *to, const void *from, unsigned long n);
-unsigned long lkm_fault_in_writeable(char __user *to, unsigned long n);
+bool lkm_fault_in_writeable(char __user *to);
 
 /* wait.c */
 void lkm_poll_wait(struct file *file, struct wait_queue_head *wq, struct poll_table_struct *table);

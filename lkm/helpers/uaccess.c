@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "helpers.h"
 
+/* A kernel thread or an interrupt would find the memory of any process. */
+static bool has_user_memory(void)
+{
+	return in_task() && current->mm;
+}
+
 unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n)
 {
-	return copy_from_user(to, from, n);
+	return has_user_memory() ? copy_from_user(to, from, n) : n;
 }
 
 unsigned long lkm_copy_to_user(void __user *to, const void *from, unsigned long n)
 {
-	return copy_to_user(to, from, n);
+	return has_user_memory() ? copy_to_user(to, from, n) : n;
 }
 
 /* As copy_to_user, but what is not in memory is left uncopied, not waited for. */
 unsigned long lkm_copy_to_user_nofault(void __user *to, const void *from, unsigned long n)
 {
-	if (!access_ok(to, n))
+	if (!has_user_memory() || !access_ok(to, n))
 		return n;
 	check_object_size(from, n, true);
 	pagefault_disable();
@@ -23,10 +29,9 @@ unsigned long lkm_copy_to_user_nofault(void __user *to, const void *from, unsign
 	return n;
 }
 
-/* The number of bytes that cannot be written; all of them for a kernel thread. */
-unsigned long lkm_fault_in_writeable(char __user *to, unsigned long n)
+/* Brings the page of `to` into memory; whether it can be written. */
+bool lkm_fault_in_writeable(char __user *to)
 {
-	if (!current->mm || !access_ok(to, n))
-		return n;
-	return fault_in_safe_writeable(to, n);
+	might_sleep();
+	return has_user_memory() && access_ok(to, 1) && !fault_in_safe_writeable(to, 1);
 }

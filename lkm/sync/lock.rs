@@ -209,10 +209,14 @@ impl<T, B: Backend> Drop for Guard<'_, T, B> {
 #[macro_export]
 macro_rules! with_lock_class {
     ($new:path, ($($arg:expr),*)) => {
-        $crate::with_lock_class!($new, ($($arg),*), concat!(file!(), ":", line!()))
+        $crate::with_lock_class!(
+            $new,
+            ($($arg),*),
+            ::core::concat!(::core::file!(), ":", ::core::line!())
+        )
     };
     ($new:path, ($($arg:expr),*), $name:expr) => {{
-        static KEY: $crate::sync::LockClassKey = $crate::sync::LockClassKey::new();
-        $new($($arg,)* $crate::c_str!($name), &KEY)
+        static __LOCK_CLASS: $crate::sync::LockClassKey = $crate::sync::LockClassKey::new();
+        $new($($arg,)* $crate::c_str!($name), &__LOCK_CLASS)
     }};
 }

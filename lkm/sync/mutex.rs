@@ -5,7 +5,7 @@
 //! C header: `include/linux/mutex.h`.
 
 use super::lock::{Backend, Lock, LockClassKey};
-use crate::{bindings, str::CStr};
+use crate::{bindings, irq::may_sleep, str::CStr};
 
 /// A lock for process context, under which one may sleep.
 ///
@@ -39,8 +39,16 @@ unsafe impl Backend for MutexBackend {
     }
 
     unsafe fn lock(ptr: *mut Self::State) {
-        // SAFETY: the caller's promise.
-        unsafe { bindings::lkm_mutex_lock(ptr) };
+        if may_sleep() {
+            // SAFETY: the caller's promise.
+            unsafe { bindings::lkm_mutex_lock(ptr) };
+        } else {
+            // A bug that was warned of. This may never end, but does no harm.
+            // SAFETY: the caller's promise.
+            while unsafe { bindings::mutex_trylock(ptr) } == 0 {
+                core::hint::spin_loop();
+            }
+        }
     }
 
     unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {

@@ -7,7 +7,8 @@
 use super::lock::LockClassKey;
 use crate::{
     bindings,
-    error::{to_result, Result},
+    error::{code::EDEADLK, to_result, Result},
+    irq::may_sleep,
     str::CStr,
     types::{Opaque, Pinned},
 };
@@ -61,8 +62,11 @@ impl WaitQueue {
     /// # Errors
     ///
     /// `ERESTARTSYS` if a signal came first: to be returned to userland as it
-    /// is, where it means a restart or `EINTR`.
+    /// is, where it means a restart or `EINTR`. `EDEADLK` in an interrupt.
     pub fn wait_interruptible(&self, mut condition: impl FnMut() -> bool) -> Result {
+        if !may_sleep() {
+            return Err(EDEADLK);
+        }
         let entry = Opaque::uninit();
         // SAFETY: the entry is taken off the queue below, before it ends.
         unsafe { bindings::init_wait_entry(entry.get(), 0) };
@@ -82,8 +86,8 @@ impl WaitQueue {
             if ret != 0 {
                 break to_result(ret as c_int);
             }
-            // SAFETY: process context, as the caller promises; if it is not,
-            // the kernel says so and nothing is corrupted.
+            // SAFETY: process context, as was checked. Under a spin lock the
+            // kernel complains and goes on; the lock stays taken.
             unsafe { bindings::schedule() };
         };
         // SAFETY: both are initialised.

@@ -18,7 +18,7 @@ mod error {
     pub struct Error;
 
     pub mod code {
-        pub const EINVAL: super::Error = super::Error;
+        pub const ENOMEM: super::Error = super::Error;
     }
 
     impl From<alloc::collections::TryReserveError> for Error {
@@ -26,6 +26,16 @@ mod error {
             Error
         }
     }
+}
+
+mod irq {
+    pub fn may_sleep() -> bool {
+        true
+    }
+}
+
+mod types {
+    pub const MAX_ALLOC: usize = 4 << 20;
 }
 
 /// `lkm::sync::Arc`, with loom's count instead of the kernel's.
@@ -132,6 +142,7 @@ fn a_capacity_is_rounded_up_to_a_power_of_two() {
 }
 
 #[test]
-fn a_capacity_without_a_next_power_of_two_is_refused() {
+fn a_capacity_that_no_allocation_can_have_is_refused() {
     assert!(spsc::<u8>(usize::MAX).is_err());
+    assert!(spsc::<u8>(4_194_305).is_err());
 }

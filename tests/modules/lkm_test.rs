@@ -135,14 +135,13 @@ impl HrTimerCallback for Again {
 
 struct ToWork {
     counters: Arc<Counters>,
-    queue: Arc<Queue>,
     work: Arc<Work<Item>>,
 }
 
 impl TaskletCallback for ToWork {
     fn run(&mut self) {
         self.counters.add();
-        self.queue.enqueue(&self.work);
+        self.work.enqueue();
     }
 }
 
@@ -168,7 +167,7 @@ impl MiscDevice for Node {
     }
 
     /// Takes a message of at most 16 bytes.
-    fn write(&self, _: &File, buffer: &mut UserSliceReader, _: &mut i64) -> Result<usize> {
+    fn write(&self, _: &File, buffer: &mut UserSliceReader) -> Result<usize> {
         let mut message = [0; 16];
         let len = buffer.len();
         let message = message.get_mut(..len).ok_or(EMSGSIZE)?;
@@ -186,7 +185,7 @@ impl MiscDevice for Node {
     }
 
     /// Reads one byte more than there is room for, which must be refused.
-    fn read(&self, _: &File, buffer: &mut UserSliceWriter, _: &mut i64) -> Result<usize> {
+    fn read(&self, _: &File, buffer: &mut UserSliceWriter) -> Result<usize> {
         let room = buffer.len().min(8);
         let bytes = [b'x'; 9];
         if room < 8 && buffer.write_slice(&bytes) != Err(EFAULT) {
@@ -211,8 +210,10 @@ impl MiscDevice for Node {
                     }
                 }
                 let ran = Counters::new()?;
-                let work = new_work!(Stranger(arg, ran.clone(), false), "lkm_test_stranger")?;
-                Queue::new_unbound(c_str!("lkm_test"))?.enqueue(&work);
+                let queue = Arc::try_new(Queue::new_unbound(c_str!("lkm_test"))?)?;
+                let stranger = Stranger(arg, ran.clone(), false);
+                let work = new_work!(queue, stranger, "lkm_test_stranger")?;
+                work.enqueue();
                 work.flush();
                 let refused = *ran.ticks.lock() == 1;
                 Ok(refused.into())
@@ -243,10 +244,10 @@ impl Everything {
     fn start() -> Result<Self> {
         let counters = Counters::new()?;
         let opens = Counters::new()?;
-        let work = Arc::try_new(new_work!(Item(counters.clone()), "lkm_test_work")?)?;
+        let queue = Arc::try_new(Queue::new_unbound(c_str!("lkm_test"))?)?;
+        let work = Arc::try_new(new_work!(queue, Item(counters.clone()), "lkm_test_work")?)?;
         let tasklet = Arc::try_new(Tasklet::new(ToWork {
             counters: counters.clone(),
-            queue: Arc::try_new(Queue::new_unbound(c_str!("lkm_test"))?)?,
             work: work.clone(),
         })?)?;
         let again = || Again {
@@ -320,7 +321,8 @@ fn queues() -> Result {
     check!(producer.push(count.clone()).is_ok() && producer.push(count.clone()).is_ok());
     check!(producer.push(count.clone()).is_err());
     check!(consumer.pop().is_some() && consumer.pop().is_some() && consumer.pop().is_none());
-    check!(spsc::<u8>(usize::MAX).is_err());
+    check!(spsc::<u8>(usize::MAX).is_err() && spsc::<u8>(1 << 40).is_err());
+    check!(Kfifo::<u64>::new(u32::MAX).is_err() && Kfifo::<u64>::new(1 << 30).is_err());
     Ok(())
 }
 
