@@ -47,7 +47,8 @@ lab := $(not_make) target/debug/lab
 find_kdir := kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --print kdir)
 
 .NOTPARALLEL:
-.PHONY: modules modules_install clean demo test lint host-tests guest-tests \
+.PHONY: modules modules_install clean demo test lint host-tests clippy-modules \
+	check-panics guest-tests \
 	shell setup tree kdir image lab userland help
 
 # --- modules: Kbuild and nothing else, if KDIR is given ----------------------
@@ -95,12 +96,18 @@ shell: modules userland ## a shell in a guest that has all modules and programs
 # Kbuild then makes the modules in tests/modules, too.
 guest-tests test-%: export TESTS = y
 
-test: lint host-tests guest-tests ## all checks; in the guest with 1, 2 and 4 CPUs
+test: lint host-tests clippy-modules guest-tests ## all checks; in the guest with 1, 2 and 4 CPUs
 
 test-%: modules userland ## the guest's tests of one module, as in test-hello
 	@$(find_kdir) && $(guest_test) --test $*
 
-guest-tests: modules userland
+# Safe code can do one thing that harms the kernel: panic.
+check-panics: modules ## make sure that no module can panic
+	@for ko in *.ko; do \
+		! nm --undefined-only $$ko | grep -F panicking | sed "s/^/rlkm: $$ko can panic: /" | grep . || exit; \
+	done
+
+guest-tests: modules check-panics userland
 	@$(find_kdir) && for cpus in 1 2 4; do \
 		echo "rlkm: tests in a guest with $$cpus CPU(s)" && \
 		RLKM_CPUS=$$cpus $(guest_test) || exit; \
@@ -123,6 +130,15 @@ lint: setup
 	@echo 'rlkm: modules are safe Rust over lkm'
 	@grep -rnwE --include='*.rs' 'unsafe|bindings' modules tests/modules; found=$$?; [ $$found = 1 ] || \
 		{ echo 'rlkm: modules may not say these words; what they need belongs into lkm' >&2; false; }
+
+# In a copy: Kbuild would compile all again after another compiler was there.
+clippy-modules: $(if $(KDIR),,tree) ## clippy for lkm and the modules
+	@echo 'rlkm: clippy for lkm and the modules'
+	@mkdir -p target/clippy && find Kbuild include lkm modules tests/modules -type f \
+		\( -name Kbuild -o -name '*.rs' -o -name '*.[ch]' -o -name bindgen_parameters \) \
+		! -name '*_generated.*' ! -name '*.mod.c' -exec cp --parents -pu -t target/clippy {} +
+	+@$(find_kdir) && args=$$(scripts/check-kdir.sh "$$kdir" '$(ARCH)') && PATH=/usr/bin:$$PATH \
+		$(MAKE) --no-print-directory -s $$args M=$(CURDIR)/target/clippy CLIPPY=1 TESTS=y modules
 
 host-tests: lab $(if $(KDIR),,tree)
 	@echo 'rlkm: tests on the host'

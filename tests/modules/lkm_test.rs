@@ -319,7 +319,7 @@ fn queues() -> Result {
     let (mut producer, mut consumer) = spsc(2)?;
     let count = Arc::try_new(())?;
     check!(producer.push(count.clone()).is_ok() && producer.push(count.clone()).is_ok());
-    check!(producer.push(count.clone()).is_err());
+    check!(producer.push(count).is_err());
     check!(consumer.pop().is_some() && consumer.pop().is_some() && consumer.pop().is_none());
     check!(spsc::<u8>(usize::MAX).is_err() && spsc::<u8>(1 << 40).is_err());
     check!(Kfifo::<u64>::new(u32::MAX).is_err() && Kfifo::<u64>::new(1 << 30).is_err());
