@@ -16,7 +16,7 @@ use lkm::{
     prelude::*,
     ring::spsc,
     str::CStr,
-    sync::{Arc, SpinLockIrq, WaitQueue},
+    sync::{Arc, Mutex, SpinLockIrq, WaitQueue},
     tasklet::{Tasklet, TaskletCallback},
     time::{Delta, Instant},
     timer::{Timer, TimerCallback, TimerRestart},
@@ -364,6 +364,57 @@ fn drop_while_running() -> Result {
     Ok(())
 }
 
+/// Tries all that may sleep in a softirq.
+struct Sleeper {
+    counters: Arc<Counters>,
+    mutex: Mutex<u32>,
+    other: Option<HrTimer<Again>>,
+    work: Arc<Work<Item>>,
+}
+
+impl TimerCallback for Sleeper {
+    fn run(&mut self) -> TimerRestart {
+        let waited = self.counters.moved.wait_interruptible(|| false);
+        let allocated = Arc::try_new(0).map(|_| ());
+        let made = HrTimer::new(Again {
+            counters: self.counters.clone(),
+            next: None,
+        });
+        pr_info!("refused: {:?} {:?} {:?}\n", waited, allocated, made.err());
+        *self.mutex.lock() = 1;
+        self.work.flush();
+        // It is stopped when the module goes.
+        self.other = None;
+        self.counters.add();
+        TimerRestart::NoRestart
+    }
+}
+
+fn sleep_in_interrupt() -> Result {
+    let counters = Counters::new()?;
+    let ticks = Counters::new()?;
+    let other = HrTimer::new(Again {
+        counters: ticks.clone(),
+        next: None,
+    })?;
+    other.start(Delta::from_micros(50));
+    let queue = Arc::try_new(Queue::new_unbound(c_str!("lkm_test"))?)?;
+    let timer = new_timer!(
+        Sleeper {
+            counters: counters.clone(),
+            mutex: new_mutex!(0)?,
+            other: Some(other),
+            work: Arc::try_new(new_work!(queue, Item(ticks.clone()))?)?,
+        },
+        "lkm_test_sleeper"
+    )?;
+    timer.start(Delta::from_millis(1));
+    counters.reach(1)?;
+    drop(timer);
+    // What was dropped in the interrupt still runs, as one could not wait there.
+    ticks.wait(10)
+}
+
 struct Test {
     _everything: Option<Everything>,
 }
@@ -376,6 +427,7 @@ impl Module for Test {
             "locks" => locks()?,
             "queues" => queues()?,
             "values" => values()?,
+            "sleep_in_interrupt" => sleep_in_interrupt()?,
             "drop_while_running" => drop_while_running()?,
             "everything" => everything = Some(Everything::start()?),
             // Safe code can leak every handle, and be unloaded.

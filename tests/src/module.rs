@@ -94,6 +94,15 @@ impl Module {
         self.log.records().to_vec()
     }
 
+    /// Takes a complaint of the kernel for what the test wanted to see: it must be there, and have
+    /// `text` in it. What comes later is a failure again.
+    #[track_caller]
+    pub fn expect_complaint(&mut self, text: &str) {
+        let complaint = self.log.complaint().unwrap_or_default();
+        assert!(complaint.contains(text), "no {text:?} in: {complaint}");
+        self.log = KernelLog::from_now();
+    }
+
     /// What the module itself has logged since it was loaded: not the kernel, which speaks in its
     /// name once, for the first module from outside of the tree.
     pub fn lines(&mut self) -> Vec<Record> {
