@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 fn lab(options: &[&str], command: &[&str]) -> Command {
     let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
     lab.arg("run").args(options).arg("--").args(command);
-    lab.stdin(Stdio::null());
+    // What is expected below names this architecture.
+    lab.env("RLKM_ARCH", "arm64").stdin(Stdio::null());
     lab
 }
 
