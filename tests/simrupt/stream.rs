@@ -174,16 +174,24 @@ fn hold_the_work_up(enough: impl Fn() -> bool + Sync) {
 
 #[test]
 fn a_full_ring_refuses_new_bytes_and_counts_them() {
-    let _module = load(&["log=0", "period_us=100"]);
-    let node = Node::open();
-    hold_the_work_up(|| node.stats().dropped_ring > 0);
-    let bytes = node.read_exactly(500);
-    let stats = node.settled_stats();
-    assert!(stats.dropped_ring > 0, "{stats:?}");
-    assert_eq!(stats.produced, stats.ticks, "{stats:?}");
-    // What was there first has stayed.
-    let first: Vec<u8> = (0..500).map(byte_at).collect();
-    assert_eq!(bytes, first);
+    for attempt in 1..=5 {
+        let _module = load(&["log=0", "period_us=100"]);
+        let node = Node::open();
+        hold_the_work_up(|| node.stats().dropped_ring > 0);
+        let bytes = node.read_exactly(500);
+        let stats = node.settled_stats();
+        assert!(stats.dropped_ring > 0, "{stats:?}");
+        assert_eq!(stats.produced, stats.ticks, "{stats:?}");
+        // The host can hold the reader up, too, until the queue drops its oldest.
+        if stats.dropped_fifo == 0 {
+            // What was there first has stayed.
+            let first: Vec<u8> = (0..500).map(byte_at).collect();
+            assert_eq!(bytes, first);
+            return;
+        }
+        println!("attempt {attempt}: the reader was held up: {stats:?}");
+    }
+    panic!("the queue ran over, five times in a row");
 }
 
 #[test]
