@@ -71,7 +71,7 @@ module! {
     },
 }
 
-const RING_BYTES: usize = 2048;
+const RING_BYTES: usize = 1024;
 const FIFO_BYTES: u32 = 4096;
 const FIRST: u8 = uapi::SIMRUPT_FIRST as u8;
 const LAST: u8 = uapi::SIMRUPT_LAST as u8;
