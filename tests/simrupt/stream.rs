@@ -1,10 +1,14 @@
 //! The stream: its order, and that each byte goes to exactly one reader.
 
+use std::fs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::sched::{sched_setaffinity, CpuSet};
+use nix::unistd::Pid;
 use tests::{until, LIMIT};
 
 use crate::node::{
@@ -149,15 +153,26 @@ fn after_an_overflow_the_stream_goes_on_without_a_gap() {
     });
 }
 
-/// Keeps kernel threads, and with them the work, from running until `enough`: as many real-time
-/// threads as there are CPUs run all the time.
+/// How long real-time threads may run without a pause for all others, in microseconds.
+const RT_RUNTIME: &str = "/proc/sys/kernel/sched_rt_runtime_us";
+
+/// Keeps kernel threads, and with them the work, from running until `enough`: on each CPU a
+/// real-time thread runs all the time.
 fn hold_the_work_up(enough: impl Fn() -> bool + Sync) {
     let cpus = thread::available_parallelism().unwrap().get();
+    let all_there = Barrier::new(cpus);
     let done = AtomicBool::new(false);
     let deadline = Instant::now() + LIMIT;
+    let usual = fs::read_to_string(RT_RUNTIME).expect(RT_RUNTIME);
+    fs::write(RT_RUNTIME, "-1").expect(RT_RUNTIME);
     thread::scope(|scope| {
-        for _ in 0..cpus {
-            scope.spawn(|| {
+        for cpu in 0..cpus {
+            let (enough, all_there, done) = (&enough, &all_there, &done);
+            scope.spawn(move || {
+                let mut here = CpuSet::new();
+                here.set(cpu).unwrap();
+                sched_setaffinity(Pid::from_raw(0), &here).unwrap();
+                all_there.wait();
                 let priority = libc::sched_param { sched_priority: 1 };
                 // SAFETY: `priority` is read during the call only.
                 let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &priority) };
@@ -170,6 +185,7 @@ fn hold_the_work_up(enough: impl Fn() -> bool + Sync) {
             });
         }
     });
+    fs::write(RT_RUNTIME, usual.trim()).expect(RT_RUNTIME);
 }
 
 #[test]
