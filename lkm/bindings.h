@@ -3,16 +3,12 @@
  * The kernel headers that `lkm` is written against; bindgen reads this file
  * with the flags of the tree that the modules are built for.
  */
-#include <linux/atomic.h>
 #include <linux/delay.h>
 #include <linux/dynamic_debug.h>
-#include <linux/errname.h>
 #include <linux/errno.h>
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
-#include <linux/jiffies.h>
-#include <linux/kernel.h>
 #include <linux/kfifo.h>
 #include <linux/ktime.h>
 #include <linux/miscdevice.h>
@@ -38,7 +34,5 @@ const __poll_t BINDINGS_EPOLLIN = EPOLLIN;
 const __poll_t BINDINGS_EPOLLOUT = EPOLLOUT;
 const __poll_t BINDINGS_EPOLLRDNORM = EPOLLRDNORM;
 const __poll_t BINDINGS_EPOLLWRNORM = EPOLLWRNORM;
-const __poll_t BINDINGS_EPOLLERR = EPOLLERR;
-const __poll_t BINDINGS_EPOLLHUP = EPOLLHUP;
 
 #include "helpers/helpers.h"

@@ -114,7 +114,7 @@ impl<T: TimerCallback> Timer<T> {
     /// held that the callback takes.
     pub fn cancel(&self) {
         // SAFETY: initialised by the invariant.
-        unsafe { bindings::timer_delete_sync(self.inner.timer.get()) };
+        unsafe { bindings::lkm_del_timer_sync(self.inner.timer.get()) };
     }
 }
 
@@ -127,12 +127,12 @@ impl<T: TimerCallback> Inner<T> {
     }
 }
 
-// SAFETY: `timer_delete_sync` waits for a running function, and takes back
+// SAFETY: `del_timer_sync` waits for a running function, and takes back
 // what that has started.
 unsafe impl<T: TimerCallback> Quiesce for Inner<T> {
     fn quiesce(&self) {
         // SAFETY: initialised, by the invariant of `Timer`.
-        unsafe { bindings::timer_delete_sync(self.timer.get()) };
+        unsafe { bindings::lkm_del_timer_sync(self.timer.get()) };
     }
 }
 

@@ -85,8 +85,8 @@ struct Inner<T> {
 
 /// A `work_struct` with its callback's data, for one queue.
 ///
-/// Dropping it cancels it, waits, and drops the data. See
-/// [`new_work!`](crate::new_work!).
+/// Dropping it cancels it, waits, and drops the data; the work itself cannot
+/// do so, as it would wait for itself. See [`new_work!`](crate::new_work!).
 ///
 /// # Invariants
 ///

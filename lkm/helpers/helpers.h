@@ -63,6 +63,7 @@ void lkm_tasklet_schedule(struct tasklet_struct *t);
 void lkm_timer_setup(struct timer_list *timer, void (*function)(struct timer_list *),
 		     const char *name, struct lock_class_key *key);
 void lkm_mod_timer_after(struct timer_list *timer, unsigned int ms);
+void lkm_del_timer_sync(struct timer_list *timer);
 
 /* uaccess.c */
 unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n);

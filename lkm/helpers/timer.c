@@ -7,6 +7,12 @@ void lkm_timer_setup(struct timer_list *timer, void (*function)(struct timer_lis
 	init_timer_key(timer, function, 0, name, key);
 }
 
+/* The name that all 6.1.y have. */
+void lkm_del_timer_sync(struct timer_list *timer)
+{
+	del_timer_sync(timer);
+}
+
 /* Rounded up to whole jiffies, counted from now. */
 void lkm_mod_timer_after(struct timer_list *timer, unsigned int ms)
 {
