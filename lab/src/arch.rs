@@ -39,7 +39,7 @@ pub static ARCHES: [Arch; 2] = [
         elf_machine: 183,
         image: "arch/arm64/boot/Image",
         image_target: "Image",
-        build_steps: 1160,
+        build_steps: 1002,
         qemu: "qemu-system-aarch64",
         machine: "virt,gic-version=3",
         cpu: "max,pauth-impdef=on",
