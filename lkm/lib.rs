@@ -8,6 +8,21 @@
 //! code does with it can corrupt memory, be it that a handle is leaked or
 //! that the module is unloaded while a timer is armed.
 //!
+//! | for | see |
+//! | --- | --- |
+//! | a module and its parameters | [`module!`], [`moduleparam`] |
+//! | the log, errors, C strings | [`print`], [`error`], [`str`] |
+//! | sharing: locks, references, waiting | [`sync`] |
+//! | queues | [`kfifo`], [`ring`] |
+//! | time, and being called back in time | [`time`], [`timer`], [`hrtimer`] |
+//! | work for after an interrupt, or for a thread | [`tasklet`], [`workqueue`] |
+//! | a node under /dev, its files, user memory | [`miscdevice`], [`fs`], [`uaccess`] |
+//! | interrupts and CPUs, the running thread | [`irq`], [`task`] |
+//!
+//! Locks, timers, devices and the like are handles: what the kernel points to
+//! is on the heap and stays where it is, so a handle may be moved. Dropping one
+//! cancels what it stands for, waits, and frees it.
+//!
 //! There is one thing that safe code must not do and can: panic. That is a
 //! `BUG()`, which kills the thread and leaves everything as it was, perhaps with
 //! a thread that is gone still on a wait queue. `make check-panics` makes sure
