@@ -16,9 +16,9 @@ use core::{
 ///
 /// # Invariants
 ///
-/// Laid out as C's `struct _ddebug`, and placed in the section `__dyndbg`,
-/// which the kernel takes for an array of them: it writes `flags` while the
-/// module runs.
+/// Laid out as C's `struct _ddebug`. `pr_debug!` places it in the section
+/// `__dyndbg`, which the kernel takes for an array of them: it writes `flags`
+/// while the module runs.
 #[repr(C, align(8))]
 pub struct DebugCall {
     modname: *const c_char,
@@ -78,10 +78,10 @@ impl DebugCall {
         if self.bits.load(Ordering::Relaxed) & (Self::FLAG_PRINT << 24) == 0 {
             return;
         }
-        // SAFETY: `self` is a `struct _ddebug` of the kernel's, by the type's
-        // invariant; the format's two conversions are `%s`, for the C string
-        // that the type holds, and the kernel's `%pA`, for which there is a
-        // pointer to a `fmt::Arguments` that outlives the call.
+        // SAFETY: `self` is laid out as a `struct _ddebug`, and C reads it and
+        // no more. The format's two conversions are `%s`, for the C string that
+        // the type holds, and the kernel's `%pA`, for which there is a pointer
+        // to a `fmt::Arguments` that outlives the call.
         unsafe {
             bindings::__dynamic_pr_debug(
                 self as *const Self as *mut bindings::_ddebug,

@@ -206,8 +206,7 @@ errnos! {
 impl Error {
     /// The error that a C function returned as `-E`.
     ///
-    /// A number that is no error of the kernel's becomes `EINVAL`, so that
-    /// nothing but an errno can reach userland through an [`Error`].
+    /// A number for which the kernel has no name becomes `EINVAL`.
     #[inline]
     pub const fn from_errno(errno: c_int) -> Error {
         if Self::is_known(errno) {

@@ -28,8 +28,10 @@
 //! a thread that is gone still on a wait queue. `make check-panics` makes sure
 //! that no module has a panic in it.
 //!
-//! What sleeps is refused in an interrupt, with a warning. Under a spin lock it
-//! is a bug that only a debug kernel (`CONFIG_DEBUG_ATOMIC_SLEEP`) reports.
+//! What sleeps is refused in an interrupt, with a warning for the first that
+//! tries. A handle that is dropped there is leaked, and what it stands for goes
+//! on until the module is unloaded. Sleeping under a spin lock is a bug that
+//! only a debug kernel (`CONFIG_DEBUG_ATOMIC_SLEEP`) reports.
 //!
 //! It is linked into each module, so what is `static` here is per module. What
 //! not every module needs is generic or `#[inline]`, so that only those that use

@@ -49,7 +49,8 @@ pub trait MiscDevice: Sized + Send + Sync + 'static {
     }
 
     /// ioctl(2), with its command and its third argument. Those for which the
-    /// device has no meaning are `ENOTTY`.
+    /// device has no meaning are `ENOTTY`. (To userland a negative `Ok` is an
+    /// error, too.)
     fn ioctl(&self, _file: &File, _cmd: u32, _arg: usize) -> Result<isize> {
         Err(ENOTTY)
     }
@@ -65,7 +66,7 @@ pub trait MiscDevice: Sized + Send + Sync + 'static {
 pub struct MiscDeviceOptions {
     /// Its name under /dev.
     pub name: &'static CStr,
-    /// Its permissions, such as `0o600`.
+    /// Its permissions, such as `0o600`; other bits are ignored.
     pub mode: u16,
 }
 
@@ -115,7 +116,8 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EINVAL` for an empty name; `EEXIST` if there is a device of this name; `EBUSY` if there
+    /// `ENOMEM`; `EINVAL` for an empty name; `EEXIST`, and a stack dump of the
+    /// kernel's in the log, if there is a device of this name; `EBUSY` if there
     /// is no minor number left; `ESHUTDOWN` while the module is being unloaded.
     pub fn register(options: MiscDeviceOptions, shared: T::Shared) -> Result<Self> {
         if options.name.as_bytes().is_empty() {

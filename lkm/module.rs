@@ -22,7 +22,9 @@ pub trait Module: Sized + Send + Sync + 'static {
     /// # Errors
     ///
     /// An error is what insmod fails with. Whatever was made until then is
-    /// dropped first.
+    /// dropped first. If a node was there and somebody has opened it, insmod
+    /// waits until it is closed, and cannot be killed; timers are stopped by
+    /// then, so a reader that waits for one has to be sent a signal.
     fn init(module: &'static ThisModule) -> Result<Self>;
 }
 

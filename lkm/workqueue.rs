@@ -25,7 +25,8 @@ use core::{cell::UnsafeCell, ptr::NonNull};
 
 /// A `workqueue_struct` of one's own.
 ///
-/// Dropping it waits until all that was enqueued has run. May sleep.
+/// Dropping it waits until all that was enqueued has run; its own work cannot
+/// do so, as it would wait for itself. May sleep.
 ///
 /// # Invariants
 ///
@@ -44,8 +45,11 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`, always so in an interrupt.
     pub fn new_unbound(name: &'static CStr) -> Result<Self> {
+        if !may_sleep() {
+            return Err(ENOMEM);
+        }
         // SAFETY: C copies the name.
         let ptr = unsafe {
             bindings::lkm_alloc_workqueue(name.as_char_ptr(), bindings::BINDINGS_WQ_UNBOUND)

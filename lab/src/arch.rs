@@ -53,7 +53,7 @@ pub static ARCHES: [Arch; 2] = [
         elf_machine: 62,
         image: "arch/x86/boot/bzImage",
         image_target: "bzImage",
-        build_steps: 1580,
+        build_steps: 1397,
         qemu: "qemu-system-x86_64",
         machine: "q35",
         cpu: "max",

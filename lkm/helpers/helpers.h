@@ -15,6 +15,7 @@
 #include <linux/poll.h>
 #include <linux/refcount.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
 #include <linux/uaccess.h>
@@ -29,6 +30,8 @@ bool lkm_may_sleep(void);
 /* lock.c */
 void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key *key);
 void lkm_mutex_lock(struct mutex *lock);
+bool lkm_mutex_trylock(struct mutex *lock);
+void lkm_mutex_unlock(struct mutex *lock);
 void lkm_mutex_destroy(struct mutex *lock);
 void lkm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_key *key);
 void lkm_spin_lock(spinlock_t *lock);

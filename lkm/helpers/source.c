@@ -49,8 +49,10 @@ bool lkm_sources_stopped(void)
  * From `stopped` on, sources are neither armed, added nor freed, so the list
  * stands still. A callback that had read `stopped` before it was set may yet
  * arm a source that the first round is past; it has itself ended by the end
- * of that round, and what it armed reads `stopped`. So after the second round
- * nothing is left.
+ * of that round, and what it armed, under the lock of a source that the round
+ * had released, reads `stopped`. (hrtimer_cancel looks at an idle timer without
+ * its lock: there it is smp_mb() that counts.) So after the second round nothing
+ * is left. File operations are no callbacks: lkm/module.rs waits for them.
  */
 void lkm_sources_stop(void)
 {

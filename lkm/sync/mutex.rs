@@ -9,7 +9,8 @@ use crate::{bindings, irq::may_sleep, str::CStr};
 
 /// A lock for process context, under which one may sleep.
 ///
-/// Taking it may sleep. See [`new_mutex!`](crate::new_mutex!).
+/// Taking it may sleep; in an interrupt it spins instead, perhaps for ever,
+/// after a warning. See [`new_mutex!`](crate::new_mutex!).
 pub type Mutex<T> = Lock<T, MutexBackend>;
 
 /// Makes a [`Mutex`]: `new_mutex!(data, "name")`, a [`Result`](crate::Result).
@@ -45,7 +46,7 @@ unsafe impl Backend for MutexBackend {
         } else {
             // A bug that was warned of. This may never end, but does no harm.
             // SAFETY: the caller's promise.
-            while unsafe { bindings::mutex_trylock(ptr) } == 0 {
+            while !unsafe { bindings::lkm_mutex_trylock(ptr) } {
                 core::hint::spin_loop();
             }
         }
@@ -53,11 +54,11 @@ unsafe impl Backend for MutexBackend {
 
     unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
         // SAFETY: the caller's promise.
-        (unsafe { bindings::mutex_trylock(ptr) } != 0).then(|| ())
+        unsafe { bindings::lkm_mutex_trylock(ptr) }.then(|| ())
     }
 
     unsafe fn unlock(ptr: *mut Self::State, _state: &()) {
         // SAFETY: the caller's promise.
-        unsafe { bindings::mutex_unlock(ptr) };
+        unsafe { bindings::lkm_mutex_unlock(ptr) };
     }
 }
