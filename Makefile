@@ -65,9 +65,12 @@ modules: $(if $(KDIR),,tree) ## build every .ko; what plain `make` does
 	if [ ! -f .kbuild-for ] || [ "$$made_for" != "$$(cat .kbuild-for)" ]; then \
 		$(clean) && echo "$$made_for" >.kbuild-for; \
 	fi
+	@for ko in *.ko; do [ -f modules/$${ko%.ko}.rs ] || rm -f $$ko; done
 	+@$(kbuild) modules
 
 modules_install: modules ## install them below INSTALL_MOD_PATH
+	@[ -n '$(INSTALL_MOD_PATH)' ] || [ $(ARCH) = "$$(uname -m)" ] || \
+		{ echo 'rlkm: these are for $(ARCH); give INSTALL_MOD_PATH=, the root that they go into' >&2; false; }
 	+@$(kbuild) modules_install
 
 # Not Kbuild's clean: that wants a tree, and looks for objects in all folders,

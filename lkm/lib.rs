@@ -25,13 +25,13 @@
 //!
 //! There is one thing that safe code must not do and can: panic. That is a
 //! `BUG()`, which kills the thread and leaves everything as it was, perhaps with
-//! a thread that is gone still on a wait queue. `make check-panics` makes sure
+//! a thread that is gone still on a wait queue (in the lab, it ends the guest). `make check-panics` makes sure
 //! that no module has a panic in it.
 //!
 //! What sleeps is refused in an interrupt, with a warning for the first that
-//! tries. A handle that is dropped there is leaked, and what it stands for goes
+//! tries; a mutex is spun for. A handle that is dropped there is leaked, and what it stands for goes
 //! on until the module is unloaded. Sleeping under a spin lock is a bug that
-//! only a debug kernel (`CONFIG_DEBUG_ATOMIC_SLEEP`) reports.
+//! only a debug kernel (`CONFIG_DEBUG_ATOMIC_SLEEP`) reports; the lab's is none.
 //!
 //! It is linked into each module, so what is `static` here is per module. What
 //! not every module needs is generic or `#[inline]`, so that only those that use

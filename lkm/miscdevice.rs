@@ -37,8 +37,9 @@ pub trait MiscDevice: Sized + Send + Sync + 'static {
     /// registered or dropped: to do that here deadlocks.
     fn open(shared: &Self::Shared, file: &File) -> Result<Self>;
 
-    /// read(2) of at least one byte: how many were written to `buffer`; 0
-    /// means the end.
+    /// read(2) of at least one byte: how many were written to `buffer`, which
+    /// may be fewer than there is room for, and never more; 0 means the end,
+    /// for which `cat` waits.
     fn read(&self, _file: &File, _buffer: &mut UserSliceWriter) -> Result<usize> {
         Err(EINVAL)
     }

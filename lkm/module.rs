@@ -146,7 +146,8 @@ macro_rules! modinfo {
 /// Declares the module of this file.
 ///
 /// `type` implements [`Module`]; `name` is that of the .ko, and begins every
-/// line that the module prints. Parameters are read with `.value()`; see
+/// line that the module prints. All keys are needed, in this order, but for
+/// `params` and a parameter's `range`. Parameters are read with `.value()`; see
 /// [`crate::moduleparam`] for their types.
 ///
 /// ```ignore

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Timers with the resolution of a tick.
+//! Timers for when it does not matter much: time-outs and the like.
 //!
 //! C header: `include/linux/timer.h`.
 //!
@@ -30,7 +30,8 @@ pub trait TimerCallback: Send + 'static {
     /// Called when the time has come; softirq context, must not sleep.
     ///
     /// The kernel runs a timer on one CPU at a time, so this has its data to
-    /// itself.
+    /// itself. What it shares with threads belongs into a
+    /// [`SpinLockIrq`](crate::sync::SpinLockIrq).
     fn run(&mut self) -> TimerRestart;
 }
 
@@ -50,7 +51,8 @@ struct Inner<T> {
 
 /// A `timer_list` with its callback's data.
 ///
-/// Times are rounded up to whole ticks. Dropping it cancels it, waits, and
+/// Times are rounded up to whole ticks, and long ones to the timer wheel's
+/// step, up to an eighth more; for exact times see [`crate::hrtimer`]. Dropping it cancels it, waits, and
 /// drops the data. See [`new_timer!`](crate::new_timer!).
 ///
 /// # Invariants

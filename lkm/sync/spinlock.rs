@@ -7,11 +7,12 @@
 use super::lock::{Backend, Lock, LockClassKey};
 use crate::{bindings, str::CStr};
 
-/// A lock for threads, tasklets and timers, under which one must not sleep.
+/// A lock for data that only threads use, under which one must not sleep.
 ///
-/// It switches preemption off and leaves interrupts on: data that a hard
-/// interrupt handler uses too belongs in a [`SpinLockIrq`], and data that a
-/// softirq uses too must be taken there by nobody else, or likewise.
+/// It switches preemption off and leaves interrupts on. If a thread shares the
+/// data with a timer, a tasklet or an interrupt handler, use [`SpinLockIrq`]:
+/// otherwise one that comes on the thread's CPU waits for ever for the thread
+/// that it has interrupted. (There is no `spin_lock_bh` here.)
 /// See [`new_spinlock!`](crate::new_spinlock!).
 pub type SpinLock<T> = Lock<T, SpinLockBackend>;
 
