@@ -395,6 +395,7 @@ fn a_jobserver_reaches_kbuild_and_install_paths_do_too() {
 fn only_another_tree_or_configuration_starts_over() {
     let world = World::new();
     world.tree("other");
+    world.write("checkout/modules/hello.rs", "");
     world.builds(&["KDIR=../tree"]);
     let remains = |args: &[&str]| {
         world.write("checkout/hello.ko", "");
@@ -416,6 +417,27 @@ fn only_another_tree_or_configuration_starts_over() {
     world.write("other/.config", &format!("{CONFIG}CONFIG_KASAN=y\n"));
     assert!(!remains(&["KDIR=../other"]));
     assert!(!remains(&["clean"]));
+}
+
+#[test]
+fn a_module_whose_source_is_gone_goes_too() {
+    let world = World::new();
+    world.write("checkout/modules/hello.rs", "");
+    world.builds(&["KDIR=../tree"]);
+    for name in ["hello.ko", "gone.ko"] {
+        world.write(&format!("checkout/{name}"), "");
+    }
+    world.builds(&["KDIR=../tree"]);
+    assert!(world.path("checkout/hello.ko").exists());
+    assert!(!world.path("checkout/gone.ko").exists());
+}
+
+#[test]
+fn modules_for_another_machine_are_not_installed_into_this_one() {
+    let world = World::new();
+    let said = world.make(&["modules_install", "KDIR=../tree"]);
+    assert_ne!(said.status, Some(0));
+    assert!(said.stderr.contains("INSTALL_MOD_PATH"), "{}", said.stderr);
 }
 
 #[test]
