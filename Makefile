@@ -97,7 +97,7 @@ shell: modules userland ## a shell in a guest that has all modules and programs
 	@$(find_kdir) && $(lab) shell --arch $(ARCH) --kdir "$$kdir"
 
 # Kbuild then makes the modules in tests/modules, too.
-guest-tests test-%: export TESTS = y
+host-tests guest-tests test-%: export TESTS = y
 
 test: lint host-tests clippy-modules guest-tests ## all checks; in the guest with 1, 2 and 4 CPUs
 
@@ -143,7 +143,9 @@ clippy-modules: $(if $(KDIR),,tree) ## clippy for lkm and the modules
 	+@$(find_kdir) && args=$$(scripts/check-kdir.sh "$$kdir" '$(ARCH)') && PATH=/usr/bin:$$PATH \
 		$(MAKE) --no-print-directory -s $$args M=$(CURDIR)/target/clippy CLIPPY=1 TESTS=y modules
 
-host-tests: lab $(if $(KDIR),,tree)
+# The guests of the lab's own tests are given the checkout's modules, which must
+# be for ARCH.
+host-tests: lab modules
 	@echo 'rlkm: tests on the host'
 	@$(find_kdir) && RLKM_ARCH=$(ARCH) RLKM_KDIR="$$kdir" \
 		$(cargo) test --locked --workspace --exclude tests
