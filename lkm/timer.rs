@@ -52,8 +52,9 @@ struct Inner<T> {
 /// A `timer_list` with its callback's data.
 ///
 /// Times are rounded up to whole ticks, and long ones to the timer wheel's
-/// step, up to an eighth more; for exact times see [`crate::hrtimer`]. Dropping it cancels it, waits, and
-/// drops the data. See [`new_timer!`](crate::new_timer!).
+/// step, up to an eighth more; for exact times see [`crate::hrtimer`].
+///
+/// Dropping it cancels it, waits, and drops the data. See [`new_timer!`](crate::new_timer!).
 ///
 /// # Invariants
 ///
@@ -115,8 +116,7 @@ impl<T: TimerCallback> Timer<T> {
     /// May sleep; not to be called from the callback itself, nor with a lock
     /// held that the callback takes.
     pub fn cancel(&self) {
-        // SAFETY: initialised by the invariant.
-        unsafe { bindings::lkm_del_timer_sync(self.inner.timer.get()) };
+        self.inner.quiesce();
     }
 }
 

@@ -101,8 +101,8 @@ pub struct Work<T: WorkItem> {
     queue: Arc<Queue>,
 }
 
-// SAFETY: the C work synchronises itself, as the queue does, and the data, which may be sent to
-// where it is called and dropped, is never shared.
+// SAFETY: the C work synchronises itself, as the queue does, and the data,
+// which may be sent to where it is called and dropped, is never shared.
 unsafe impl<T: WorkItem> Send for Work<T> {}
 // SAFETY: as above.
 unsafe impl<T: WorkItem> Sync for Work<T> {}
