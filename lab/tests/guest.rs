@@ -163,12 +163,28 @@ fn a_named_program_is_in_the_guest() {
 
 #[test]
 fn a_panic_has_its_own_status_and_shows_the_console() {
-    let output = run(
+    // The panic waits for the answer: what is still in the guest's pipes when it comes is lost.
+    let mut child = lab(
         &[],
-        &["sh", "-c", "echo before; echo c >/proc/sysrq-trigger"],
-    );
+        &[
+            "sh",
+            "-c",
+            "echo before; read -r _; echo c >/proc/sysrq-trigger",
+        ],
+    )
+    .stdin(Stdio::piped())
+    .stdout(Stdio::piped())
+    .stderr(Stdio::piped())
+    .spawn()
+    .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!(line, "before\n");
+    child.stdin.take().unwrap().write_all(b"now\n").unwrap();
     assert_ended(
-        &output,
+        &child.wait_with_output().unwrap(),
         122,
         &[
             "panicked",
@@ -176,7 +192,6 @@ fn a_panic_has_its_own_status_and_shows_the_console() {
             "Kernel panic - not syncing: sysrq",
         ],
     );
-    assert_eq!(text(&output.stdout), "before\n");
 }
 
 #[test]
