@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/interrupt.h>
+#include <linux/kernel.h>
 #include <linux/kfifo.h>
 #include <linux/ktime.h>
 #include <linux/miscdevice.h>
@@ -21,12 +22,14 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/sysfs.h>
 #include <linux/timer.h>
 #include <linux/uaccess.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
 /* bindgen cannot evaluate these macros: a cast or a compound stands in the way. */
+const fmode_t BINDINGS_FMODE_WRITE = FMODE_WRITE;
 const gfp_t BINDINGS_GFP_KERNEL = GFP_KERNEL;
 const unsigned long BINDINGS_KMALLOC_MAX_SIZE = KMALLOC_MAX_SIZE;
 const unsigned int BINDINGS_WQ_UNBOUND = WQ_UNBOUND;

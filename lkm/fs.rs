@@ -35,6 +35,13 @@ impl File {
         unsafe { core::ptr::addr_of!((*self.as_ptr()).f_flags).read_volatile() }
     }
 
+    /// Whether it was opened for writing; any context.
+    pub fn is_writable(&self) -> bool {
+        // SAFETY: the file is open, and this bit of its mode stays as it is.
+        let mode = unsafe { core::ptr::addr_of!((*self.as_ptr()).f_mode).read_volatile() };
+        mode & bindings::BINDINGS_FMODE_WRITE != 0
+    }
+
     /// Whether `O_NONBLOCK` is set: then nothing must wait.
     pub fn is_nonblocking(&self) -> bool {
         self.flags() & bindings::O_NONBLOCK != 0

@@ -28,10 +28,16 @@ use core::{
 ///
 /// All functions are called in process context and may sleep. Several threads
 /// may use one open file at a time, so they take `&self`. While a file is
-/// open the module cannot be unloaded. There is no file position.
+/// open the module cannot be unloaded.
+///
+/// readv(2) and writev(2) are a call for each of their parts.
 pub trait MiscDevice: Sized + Send + Sync + 'static {
     /// What the registration holds for all openers.
     type Shared: Send + Sync + 'static;
+
+    /// Whether open files have a position, for lseek(2), pread(2), pwrite(2).
+    /// If not, those are `ESPIPE`, and `position` is 0. There is no `SEEK_END`.
+    const SEEKABLE: bool = false;
 
     /// open(2). Other misc devices cannot be opened until it returns, nor be
     /// registered or dropped: to do that here deadlocks.
@@ -39,13 +45,23 @@ pub trait MiscDevice: Sized + Send + Sync + 'static {
 
     /// read(2) of at least one byte: how many were written to `buffer`, which
     /// may be fewer than there is room for, and never more; 0 means the end,
-    /// for which `cat` waits.
-    fn read(&self, _file: &File, _buffer: &mut UserSliceWriter) -> Result<usize> {
+    /// for which `cat` waits. To be moved is `position`, if at all.
+    fn read(
+        &self,
+        _file: &File,
+        _buffer: &mut UserSliceWriter,
+        _position: &mut i64,
+    ) -> Result<usize> {
         Err(EINVAL)
     }
 
-    /// write(2): how many bytes were taken from `buffer`.
-    fn write(&self, _file: &File, _buffer: &mut UserSliceReader) -> Result<usize> {
+    /// write(2) of at least one byte: how many were taken from `buffer`.
+    fn write(
+        &self,
+        _file: &File,
+        _buffer: &mut UserSliceReader,
+        _position: &mut i64,
+    ) -> Result<usize> {
         Err(EINVAL)
     }
 
@@ -183,9 +199,10 @@ struct Session<T> {
 /// `open`: the `Header` is that of an `Inner<T>`, whose `open(2)` is running.
 /// The others: the file has a `Session<T>`, which `release` takes away.
 struct Vtable {
+    seekable: bool,
     open: unsafe fn(*const Header, &File) -> Result<NonNull<c_void>>,
-    read: unsafe fn(*const c_void, &File, UserSlice) -> Result<usize>,
-    write: unsafe fn(*const c_void, &File, UserSlice) -> Result<usize>,
+    read: unsafe fn(*const c_void, &File, UserSlice, &mut i64) -> Result<usize>,
+    write: unsafe fn(*const c_void, &File, UserSlice, &mut i64) -> Result<usize>,
     ioctl: unsafe fn(*const c_void, &File, u32, usize) -> Result<isize>,
     poll: unsafe fn(*const c_void, &File, *mut bindings::poll_table_struct) -> PollMask,
     release: unsafe fn(NonNull<c_void>),
@@ -193,6 +210,7 @@ struct Vtable {
 
 impl<T: MiscDevice> Session<T> {
     const VTABLE: Vtable = Vtable {
+        seekable: T::SEEKABLE,
         // SAFETY (of all): what `Vtable` says of its functions.
         open: |header, file| {
             // SAFETY: see `Vtable`; a registration waits for a running open.
@@ -204,13 +222,13 @@ impl<T: MiscDevice> Session<T> {
             })?;
             Ok(session.into_raw().cast())
         },
-        read: |session, file, slice| {
+        read: |session, file, slice, position| {
             // SAFETY: see `Vtable`.
-            unsafe { Self::device(session) }.read(file, &mut slice.writer())
+            unsafe { Self::device(session) }.read(file, &mut slice.writer(), position)
         },
-        write: |session, file, slice| {
+        write: |session, file, slice, position| {
             // SAFETY: see `Vtable`.
-            unsafe { Self::device(session) }.write(file, &mut slice.reader())
+            unsafe { Self::device(session) }.write(file, &mut slice.reader(), position)
         },
         ioctl: |session, file, cmd, arg| {
             // SAFETY: see `Vtable`.
@@ -252,6 +270,7 @@ static FOPS: Fops = Fops(bindings::file_operations {
     #[cfg(CONFIG_COMPAT)]
     compat_ioctl: Some(bindings::compat_ptr_ioctl),
     poll: Some(poll),
+    llseek: Some(bindings::no_seek_end_llseek),
     release: Some(release),
     ..NO_FOPS
 });
@@ -280,10 +299,11 @@ unsafe fn session(file: *mut bindings::file) -> (*mut c_void, &'static Vtable) {
 unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: `misc_open` leaves the `miscdevice` here, which is the first
     // field of a `Header`, and holds the lock that deregistration takes.
-    // A stream has no file position, so reads and writes need not take turns.
     let result = unsafe {
         let header = (*file).private_data.cast::<Header>();
-        bindings::stream_open(inode, file);
+        if !(*header).vtable.seekable {
+            bindings::stream_open(inode, file);
+        }
         ((*header).vtable.open)(header, File::from_ptr(file))
     };
     match result {
@@ -300,16 +320,18 @@ unsafe extern "C" fn read(
     file: *mut bindings::file,
     buffer: *mut c_char,
     len: usize,
-    _offset: *mut bindings::loff_t,
+    offset: *mut bindings::loff_t,
 ) -> isize {
     if len == 0 {
         return 0;
     }
-    // SAFETY: C gives an open file of this device.
+    // SAFETY: C gives an open file of this device, and its offset or null.
     let result = unsafe {
         let (session, vtable) = session(file);
         let slice = UserSlice::new(buffer as usize, len);
-        (vtable.read)(session, File::from_ptr(file), slice)
+        with_position(offset, |position| {
+            (vtable.read)(session, File::from_ptr(file), slice, position)
+        })
     };
     to_isize(result, len)
 }
@@ -318,15 +340,37 @@ unsafe extern "C" fn write(
     file: *mut bindings::file,
     buffer: *const c_char,
     len: usize,
-    _offset: *mut bindings::loff_t,
+    offset: *mut bindings::loff_t,
 ) -> isize {
+    if len == 0 {
+        return 0;
+    }
     // SAFETY: as in `read`.
     let result = unsafe {
         let (session, vtable) = session(file);
         let slice = UserSlice::new(buffer as usize, len);
-        (vtable.write)(session, File::from_ptr(file), slice)
+        with_position(offset, |position| {
+            (vtable.write)(session, File::from_ptr(file), slice, position)
+        })
     };
     to_isize(result, len)
+}
+
+/// Lends `f` the file position of a call. A stream has none, and a negative
+/// one is not taken back.
+///
+/// # Safety
+///
+/// `offset` is null or this call's own.
+unsafe fn with_position<R>(offset: *mut bindings::loff_t, f: impl FnOnce(&mut i64) -> R) -> R {
+    // SAFETY: the caller's promise.
+    let mut position = unsafe { offset.as_ref() }.copied().unwrap_or(0);
+    let result = f(&mut position);
+    // SAFETY: the caller's promise.
+    if let (Some(offset), true) = (unsafe { offset.as_mut() }, position >= 0) {
+        *offset = position;
+    }
+    result
 }
 
 unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
@@ -353,9 +397,7 @@ unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::
     // SAFETY: C calls this once, after all else.
     unsafe {
         let (session, vtable) = session(file);
-        if let Some(session) = NonNull::new(session) {
-            (vtable.release)(session);
-        }
+        (vtable.release)(NonNull::new_unchecked(session));
     }
     0
 }

@@ -8,6 +8,7 @@
 //! | --- | --- | --- |
 //! | `bool` | `y`, `n`, `1`, `0`, `on`, `off`; no value means yes | `bool` |
 //! | `u8`, `i16`, `u16`, `i32`, `u32`, `i64`, `u64` | a number (`0x…` and `0…` too), in `range` if one is given | itself |
+//! | `octal` | permissions: a number from 0 to 777 in octal, as chmod(1) takes it | `u16` |
 //! | `str` | UTF-8 of at most 1,023 bytes; set at insmod only | `&'static str` |
 //!
 //! A bad value is `EINVAL`, and the parameter keeps the one that it had.
@@ -20,7 +21,7 @@ use crate::{
     str::CStr,
 };
 use core::{
-    ffi::{c_char, c_int, c_void},
+    ffi::{c_char, c_int, c_uint, c_void},
     ptr::addr_of_mut,
     sync::atomic::*,
 };
@@ -90,6 +91,7 @@ macro_rules! numbers {
         #[macro_export]
         macro_rules! param_type {
             $(($type) => { $name };)*
+            (octal) => { "octal" };
             (str) => { "charp" };
         }
     };
@@ -148,6 +150,62 @@ impl<T: Number> NumberParam<T> {
             let mut value = (*copy.__bindgen_anon_1.arg.cast::<Self>()).value();
             copy.__bindgen_anon_1.arg = addr_of_mut!(value).cast();
             (T::GET)(buffer, &copy)
+        }
+    }
+}
+
+/// A parameter that is the permissions of a file.
+///
+/// C has no such type: its numbers are decimal unless they begin with 0, and
+/// so `mode=600` would be 01130.
+#[doc(hidden)]
+pub struct OctalParam {
+    value: AtomicU16,
+}
+
+impl OctalParam {
+    /// `value` is at most `0o777`.
+    #[inline]
+    pub const fn new(value: u16) -> Self {
+        assert!(value <= 0o777, "permissions are octal: 0o644");
+        Self {
+            value: AtomicU16::new(value),
+        }
+    }
+
+    /// The value as it is now; any context.
+    #[inline]
+    pub fn value(&self) -> u16 {
+        self.value.load(Ordering::Relaxed)
+    }
+
+    /// # Safety
+    ///
+    /// `param` is a [`KernelParam`] whose `arg` is an `OctalParam`; `text` is
+    /// a C string.
+    unsafe extern "C" fn set(text: *const c_char, param: *const bindings::kernel_param) -> c_int {
+        let mut value = 0;
+        // SAFETY: `text` is as the caller promises, and `value` can be written.
+        let ret = unsafe { bindings::kstrtou16(text, 8, &mut value) };
+        if to_result(ret).is_err() || value > 0o777 {
+            return EINVAL.to_errno();
+        }
+        // SAFETY: by this function's requirement; parameters are static.
+        let this = unsafe { &*(*param).__bindgen_anon_1.arg.cast::<Self>() };
+        this.value.store(value, Ordering::Relaxed);
+        0
+    }
+
+    /// # Safety
+    ///
+    /// As for `set`; `buffer` is a page.
+    unsafe extern "C" fn get(buffer: *mut c_char, param: *const bindings::kernel_param) -> c_int {
+        // SAFETY: by this function's requirement; what is written, of at most
+        // 4 digits, fits into a page.
+        unsafe {
+            let this = &*(*param).__bindgen_anon_1.arg.cast::<Self>();
+            let format = crate::c_str!("%#o\n").as_char_ptr();
+            bindings::sysfs_emit(buffer, format, c_uint::from(this.value()))
         }
     }
 }
@@ -232,6 +290,17 @@ unsafe impl<T: Number> Storage for NumberParam<T> {
     const WRITABLE: bool = true;
 }
 
+// SAFETY: that is what `set` and `get` ask for.
+unsafe impl Storage for OctalParam {
+    const OPS: &'static bindings::kernel_param_ops = &bindings::kernel_param_ops {
+        flags: 0,
+        set: Some(Self::set),
+        get: Some(Self::get),
+        free: None,
+    };
+    const WRITABLE: bool = true;
+}
+
 // SAFETY: a `StrParam` is the `char *` that the functions of C ask for, and
 // `set` asks for a `StrParam`.
 unsafe impl Storage for StrParam {
@@ -307,6 +376,18 @@ macro_rules! module_param {
         pub(crate) static $name: $crate::moduleparam::StrParam =
             $crate::moduleparam::StrParam::new(::core::concat!($default, "\0"));
         $crate::module_param!(@entry $name str $permissions, $description);
+    };
+    (
+        $name:ident: octal,
+        default: $default:expr,
+        permissions: $permissions:expr,
+        description: $description:literal $(,)?
+    ) => {
+        #[doc = $description]
+        #[allow(non_upper_case_globals)]
+        pub(crate) static $name: $crate::moduleparam::OctalParam =
+            $crate::moduleparam::OctalParam::new($default);
+        $crate::module_param!(@entry $name octal $permissions, $description);
     };
     (
         $name:ident: $type:ident,

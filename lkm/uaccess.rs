@@ -12,20 +12,24 @@ use crate::{
     bindings,
     error::{code::EFAULT, Result},
 };
-use core::{ffi::c_void, mem::size_of};
+use core::{
+    ffi::c_void,
+    mem::{size_of, MaybeUninit},
+};
 
-/// Plain values: every byte of them is initialised.
+/// Plain values: every byte of them is initialised, and any bytes make one.
 ///
 /// For structs see [`as_bytes!`](crate::as_bytes!).
 ///
 /// # Safety
 ///
-/// The type has no padding and no interior mutability.
-pub unsafe trait AsBytes: Sized {}
+/// The type has no padding and no interior mutability, and every bit pattern
+/// is valid for it.
+pub unsafe trait AsBytes: Copy {}
 
 macro_rules! plain {
     ($($type:ty)*) => {$(
-        // SAFETY: an integer has no padding.
+        // SAFETY: an integer has no padding, and takes any bits.
         unsafe impl AsBytes for $type {}
     )*};
 }
@@ -129,6 +133,17 @@ impl UserSliceReader {
         self.slice.advance(to.len());
         Ok(())
     }
+
+    /// Reads a plain value; as [`read_slice`](Self::read_slice).
+    pub fn read<T: AsBytes>(&mut self) -> Result<T> {
+        let mut value = MaybeUninit::<T>::zeroed();
+        // SAFETY: zeroed, so initialised, and `AsBytes` has no padding.
+        self.read_slice(unsafe {
+            core::slice::from_raw_parts_mut(value.as_mut_ptr().cast::<u8>(), size_of::<T>())
+        })?;
+        // SAFETY: any bytes make a `T`, says `AsBytes`.
+        Ok(unsafe { value.assume_init() })
+    }
 }
 
 /// Writes a [`UserSlice`] from start to end.
@@ -170,6 +185,26 @@ impl UserSliceWriter {
         }
         self.slice.advance(from.len());
         Ok(())
+    }
+
+    /// Writes what of `contents` there is from `position` on and room for, and
+    /// moves `position` behind it: all that a read(2) of `contents` has to do.
+    /// How many bytes that was; 0 at or behind the end. As
+    /// [`write_slice`](Self::write_slice), and `position` stays on an error.
+    pub fn simple_read_from_buffer(
+        &mut self,
+        position: &mut i64,
+        contents: &[u8],
+    ) -> Result<usize> {
+        let rest = usize::try_from(*position)
+            .ok()
+            .and_then(|start| contents.get(start..))
+            .unwrap_or_default();
+        let len = rest.len().min(self.slice.len);
+        self.write_slice(rest.get(..len).unwrap_or_default())?;
+        // `position` is at most the length of a slice here, or nothing is added.
+        *position = position.wrapping_add(len as i64);
+        Ok(len)
     }
 
     /// Writes a plain value; as [`write_slice`](Self::write_slice).

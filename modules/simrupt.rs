@@ -382,7 +382,7 @@ impl MiscDevice for Reader {
         })
     }
 
-    fn read(&self, file: &File, buffer: &mut UserSliceWriter) -> Result<usize> {
+    fn read(&self, file: &File, buffer: &mut UserSliceWriter, _: &mut i64) -> Result<usize> {
         let sink = &self.device.sink;
         loop {
             let taken = sink.take(buffer)?;

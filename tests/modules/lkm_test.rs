@@ -167,7 +167,7 @@ impl MiscDevice for Node {
     }
 
     /// Takes a message of at most 16 bytes.
-    fn write(&self, _: &File, buffer: &mut UserSliceReader) -> Result<usize> {
+    fn write(&self, _: &File, buffer: &mut UserSliceReader, _: &mut i64) -> Result<usize> {
         let mut message = [0; 16];
         let len = buffer.len();
         let message = message.get_mut(..len).ok_or(EMSGSIZE)?;
@@ -185,7 +185,7 @@ impl MiscDevice for Node {
     }
 
     /// Reads one byte more than there is room for, which must be refused.
-    fn read(&self, _: &File, buffer: &mut UserSliceWriter) -> Result<usize> {
+    fn read(&self, _: &File, buffer: &mut UserSliceWriter, _: &mut i64) -> Result<usize> {
         let room = buffer.len().min(8);
         let bytes = [b'x'; 9];
         if room < 8 && buffer.write_slice(&bytes) != Err(EFAULT) {
