@@ -5,14 +5,21 @@
 mod arc;
 mod lock;
 mod mutex;
+pub mod rcu;
+mod refcount;
+mod rwsem;
 mod spinlock;
 mod wait_queue;
 
-pub use arc::Arc;
+pub use arc::{Arc, ArcBorrow};
 pub use lock::{Backend, Guard, Lock, LockClassKey};
 pub use mutex::{Mutex, MutexBackend};
+pub use refcount::Refcount;
+pub use rwsem::{ReadGuard, RwSemaphore, WriteGuard};
 pub use spinlock::{SpinLock, SpinLockBackend, SpinLockIrq, SpinLockIrqBackend};
 pub use wait_queue::WaitQueue;
 
 #[doc(inline)]
-pub use crate::{new_mutex, new_spinlock, new_spinlock_irq, new_wait_queue};
+pub use crate::{
+    new_mutex, new_rcu_pointer, new_rwsem, new_spinlock, new_spinlock_irq, new_wait_queue,
+};

@@ -11,9 +11,12 @@
 #include <linux/kfifo.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/pagemap.h>
 #include <linux/poll.h>
+#include <linux/rcupdate.h>
 #include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/spinlock.h>
@@ -41,10 +44,27 @@ bool lkm_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags);
 unsigned long lkm_spin_lock_irqsave(spinlock_t *lock);
 void lkm_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
 
+void lkm_init_rwsem(struct rw_semaphore *sem, const char *name, struct lock_class_key *key);
+void lkm_down_read(struct rw_semaphore *sem);
+void lkm_down_write(struct rw_semaphore *sem);
+bool lkm_down_read_trylock(struct rw_semaphore *sem);
+bool lkm_down_write_trylock(struct rw_semaphore *sem);
+void lkm_up_read(struct rw_semaphore *sem);
+void lkm_up_write(struct rw_semaphore *sem);
+
 /* refcount.c */
 void lkm_refcount_set(refcount_t *r, int n);
+unsigned int lkm_refcount_read(const refcount_t *r);
 void lkm_refcount_inc(refcount_t *r);
+void lkm_refcount_dec(refcount_t *r);
 bool lkm_refcount_dec_and_test(refcount_t *r);
+
+/* rcu.c: readers that cannot be preempted stay on their CPU, and nobody else counts them */
+#ifndef CONFIG_PREEMPT_RCU
+DECLARE_PER_CPU(int, lkm_rcu_readers);
+#endif
+void lkm_rcu_read_lock(void);
+void lkm_rcu_read_unlock(void);
 
 /* source.c: see ../source.rs */
 struct lkm_source {
@@ -55,6 +75,7 @@ bool lkm_source_add(struct lkm_source *source);
 bool lkm_source_del(struct lkm_source *source);
 void lkm_sources_stop(void);
 bool lkm_sources_stopped(void);
+void lkm_call_rcu(struct rcu_head *head, rcu_callback_t func);
 
 /* task.c */
 bool lkm_fatal_signal_pending(void);

@@ -9,6 +9,7 @@
 static LIST_HEAD(sources);
 static DEFINE_SPINLOCK(sources_lock);
 static bool stopped;
+static bool rcu_called;
 
 /* False, and nothing done, once the module is on its way out. */
 bool lkm_source_add(struct lkm_source *source)
@@ -43,6 +44,13 @@ bool lkm_sources_stopped(void)
 	return READ_ONCE(stopped);
 }
 
+/* call_rcu, whose callbacks are on no list of ours. */
+void lkm_call_rcu(struct rcu_head *head, rcu_callback_t func)
+{
+	WRITE_ONCE(rcu_called, true);
+	call_rcu(head, func);
+}
+
 /*
  * After this no callback of this module runs or will run.
  *
@@ -52,7 +60,7 @@ bool lkm_sources_stopped(void)
  * of that round, and what it armed, under the lock of a source that the round
  * had released, reads `stopped`. (hrtimer_cancel looks at an idle timer without
  * its lock: there it is smp_mb() that counts.) So after the second round nothing
- * is left. File operations are no callbacks: lkm/module.rs waits for them.
+ * is left. The same holds for RCU's callbacks. File operations are no callbacks: lkm/module.rs waits for them.
  */
 void lkm_sources_stop(void)
 {
@@ -64,7 +72,10 @@ void lkm_sources_stop(void)
 	spin_unlock_irq(&sources_lock);
 	smp_mb();
 
-	for (round = 0; round < 2; round++)
+	for (round = 0; round < 2; round++) {
 		list_for_each_entry(source, &sources, list)
 			source->quiesce(source);
+		if (READ_ONCE(rcu_called))
+			rcu_barrier();
+	}
 }

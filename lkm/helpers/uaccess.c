@@ -7,14 +7,15 @@ static bool has_user_memory(void)
 	return in_task() && current->mm;
 }
 
+/* To wait for a page is to sleep. */
 unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n)
 {
-	return has_user_memory() ? copy_from_user(to, from, n) : n;
+	return lkm_may_sleep() && has_user_memory() ? copy_from_user(to, from, n) : n;
 }
 
 unsigned long lkm_copy_to_user(void __user *to, const void *from, unsigned long n)
 {
-	return has_user_memory() ? copy_to_user(to, from, n) : n;
+	return lkm_may_sleep() && has_user_memory() ? copy_to_user(to, from, n) : n;
 }
 
 /* As copy_to_user, but what is not in memory is left uncopied, not waited for. */
@@ -32,6 +33,5 @@ unsigned long lkm_copy_to_user_nofault(void __user *to, const void *from, unsign
 /* Brings the page of `to` into memory; whether it can be written. */
 bool lkm_fault_in_writeable(char __user *to)
 {
-	might_sleep();
-	return has_user_memory() && access_ok(to, 1) && !fault_in_safe_writeable(to, 1);
+	return lkm_may_sleep() && has_user_memory() && access_ok(to, 1) && !fault_in_safe_writeable(to, 1);
 }

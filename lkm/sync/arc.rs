@@ -4,23 +4,19 @@
 //!
 //! C header: `include/linux/refcount.h`.
 
-use crate::{
-    bindings,
-    error::Result,
-    types::{Opaque, Pinned},
-};
-use core::{marker::PhantomData, ops::Deref, ptr::NonNull};
+use super::Refcount;
+use crate::{error::Result, types::Pinned};
+use core::{marker::PhantomData, mem::ManuallyDrop, ops::Deref, ptr::NonNull};
 
 struct Inner<T> {
-    refcount: Opaque<bindings::refcount_t>,
+    refcount: Refcount,
     data: T,
 }
 
 /// Shared ownership of a `T` that never moves.
 ///
-/// The count is the kernel's `refcount_t`: instead of wrapping around it
-/// saturates, with a warning, and then the value is leaked and never freed
-/// while in use. A cycle of `Arc`s is leaked, too.
+/// The count is a [`Refcount`]: one that overflows leaks the value, with a
+/// warning, and does not free it while in use. A cycle of `Arc`s is leaked, too.
 ///
 /// Cloning is allowed in any context. Dropping is, too, unless it is the last
 /// reference and dropping `T` may sleep.
@@ -46,11 +42,9 @@ impl<T> Arc<T> {
     /// `ENOMEM`.
     pub fn try_new(data: T) -> Result<Self> {
         let inner = Pinned::new(Inner {
-            refcount: Opaque::uninit(),
+            refcount: Refcount::new(1),
             data,
         })?;
-        // SAFETY: nobody else has it yet.
-        unsafe { bindings::lkm_refcount_set(inner.refcount.get(), 1) };
         // INVARIANT: the count is 1, and it is this one's.
         Ok(Self {
             ptr: inner.into_raw(),
@@ -58,9 +52,15 @@ impl<T> Arc<T> {
         })
     }
 
-    fn refcount(&self) -> *mut bindings::refcount_t {
-        // SAFETY: live by the invariant.
-        unsafe { self.ptr.as_ref() }.refcount.get()
+    /// Lends the reference without counting: a copy for those who may want one
+    /// of their own.
+    #[inline]
+    pub fn as_arc_borrow(&self) -> ArcBorrow<'_, T> {
+        // INVARIANT: `self` stays, and its count with it, while it is borrowed.
+        ArcBorrow {
+            ptr: self.ptr,
+            _lifetime: PhantomData,
+        }
     }
 }
 
@@ -75,8 +75,8 @@ impl<T> Deref for Arc<T> {
 
 impl<T> Clone for Arc<T> {
     fn clone(&self) -> Self {
-        // SAFETY: the count is at least this one's.
-        unsafe { bindings::lkm_refcount_inc(self.refcount()) };
+        // SAFETY: live by the invariant.
+        unsafe { self.ptr.as_ref() }.refcount.inc();
         // INVARIANT: the count that was just taken.
         Self {
             ptr: self.ptr,
@@ -87,10 +87,56 @@ impl<T> Clone for Arc<T> {
 
 impl<T> Drop for Arc<T> {
     fn drop(&mut self) {
-        // SAFETY: gives up this one's count; `self` is not used again.
-        if unsafe { bindings::lkm_refcount_dec_and_test(self.refcount()) } {
+        // SAFETY: live by the invariant. Once this count is taken away another
+        // thread may free it, and nothing here looks at it then.
+        if unsafe { self.ptr.as_ref() }.refcount.dec_and_test() {
             // SAFETY: from `into_raw`, and that was the last reference.
             drop(unsafe { Pinned::from_raw(self.ptr) });
         }
+    }
+}
+
+/// A reference that an [`Arc`] has lent: `&T`, and the right to an `Arc` of it.
+///
+/// As `&Arc<T>`, with one pointer less on the way to the value.
+///
+/// # Invariants
+///
+/// `ptr` is a live `Inner<T>`, of which an `Arc` exists for all of `'a`.
+pub struct ArcBorrow<'a, T> {
+    ptr: NonNull<Inner<T>>,
+    _lifetime: PhantomData<&'a T>,
+}
+
+// SAFETY: as for `Arc`, of which this can be made one.
+unsafe impl<T: Send + Sync> Send for ArcBorrow<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Send + Sync> Sync for ArcBorrow<'_, T> {}
+
+impl<T> Clone for ArcBorrow<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for ArcBorrow<'_, T> {}
+
+impl<T> Deref for ArcBorrow<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: live by the invariant.
+        unsafe { &self.ptr.as_ref().data }
+    }
+}
+
+impl<T> From<ArcBorrow<'_, T>> for Arc<T> {
+    fn from(borrow: ArcBorrow<'_, T>) -> Self {
+        // INVARIANT: live, and never dropped, so this has no count of its own.
+        let lender = ManuallyDrop::new(Arc {
+            ptr: borrow.ptr,
+            _owns: PhantomData,
+        });
+        Arc::clone(&lender)
     }
 }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `/dev/misc_mutex`: a message guarded by a mutex.
+//!
+//! Who waits for a mutex sleeps, and who holds it may sleep: so a message is
+//! copied from and to userland with the lock held. One whose memory is slow, a
+//! page that has to come from a disk, has all others wait.
+//!
+//! The calls of the node are in `misc/device.rs`; what is here is the guarding.
+#[path = "misc/device.rs"]
+mod device;
+#[path = "misc/page.rs"]
+mod page;
+
+use device::{Guarded, Message, OpenFile};
+use lkm::{
+    miscdevice::MiscDeviceRegistration,
+    new_mutex,
+    prelude::*,
+    sync::Mutex,
+    uaccess::{UserSliceReader, UserSliceWriter},
+};
+use page::Page;
+
+module! {
+    type: MiscMutex,
+    name: "misc_mutex",
+    author: "rlkm",
+    description: "A device guarded by a mutex",
+    license: "GPL",
+    params: {
+        initmsg: str {
+            default: "Hello, world!\n",
+            permissions: 0o444,
+            description: "the first message, at most 128 bytes",
+        },
+        mode: octal {
+            default: 0o600,
+            permissions: 0o444,
+            description: "permissions of the node, in octal",
+        },
+    },
+}
+
+impl Guarded for Mutex<Message> {
+    type Opened = Page;
+
+    fn new(first: Message) -> Result<Self> {
+        new_mutex!(first, "misc_mutex")
+    }
+
+    fn open(&self) -> Result<Page> {
+        Page::new()
+    }
+
+    fn copy_out(
+        &self,
+        page: &Page,
+        buffer: &mut UserSliceWriter,
+        position: &mut i64,
+    ) -> Result<usize> {
+        let message = self.lock();
+        page.read(&message, buffer, position)
+    }
+
+    fn replace(&self, buffer: &mut UserSliceReader) -> Result {
+        let mut message = self.lock();
+        // Whole before it replaces the old one: half of it may be unreadable.
+        *message = Message::from_user(buffer)?.after(&message);
+        Ok(())
+    }
+
+    fn stats(&self, stats: &mut uapi::misc_stats) {
+        self.lock().describe(stats);
+        stats.messages = 1;
+    }
+}
+
+struct MiscMutex {
+    _registration: MiscDeviceRegistration<OpenFile<Mutex<Message>>>,
+}
+
+impl Module for MiscMutex {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(MiscMutex {
+            _registration: device::register(
+                c_str!("misc_mutex"),
+                module_parameters::mode.value(),
+                module_parameters::initmsg.value(),
+            )?,
+        })
+    }
+}
