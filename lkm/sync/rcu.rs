@@ -129,9 +129,9 @@ impl<T: Send + Sync + 'static> Pointer<T> {
 
 impl<T: Send + Sync + 'static> Drop for Pointer<T> {
     fn drop(&mut self) {
-        let node = NonNull::new(*self.current.get_mut());
+        let node = *self.current.get_mut();
         // SAFETY: from `into_raw`, by the invariant, and nobody reads it.
-        node.map(|node| drop(unsafe { Pinned::from_raw(node) }));
+        drop(unsafe { Pinned::from_raw(NonNull::new_unchecked(node)) });
     }
 }
 
@@ -178,11 +178,10 @@ impl<T: Send + Sync + 'static> Writer<'_, T> {
         // Release: the value, to those who read it through the pointer.
         // INVARIANT: the lock is held, and this is from `into_raw`.
         let old = self.pointer.current.swap(new.as_ptr(), Ordering::AcqRel);
-        // SAFETY: by the invariant of `Pointer` it was not null.
+        // SAFETY: by the invariant of `Pointer` it was from `into_raw`, too.
+        let node = unsafe { NonNull::new_unchecked(old) };
         // INVARIANT: just taken away.
-        Ok(Old {
-            node: unsafe { NonNull::new_unchecked(old) },
-        })
+        Ok(Old { node })
     }
 }
 

@@ -72,11 +72,12 @@ impl<T> RwSemaphore<T> {
     /// Waits until no writer has it (`down_read`).
     pub fn read(&self) -> ReadGuard<'_, T> {
         let sem = self.inner.sem.get();
-        // SAFETY (of both): initialised by the invariant.
         if may_sleep() {
+            // SAFETY: initialised by the invariant.
             unsafe { bindings::lkm_down_read(sem) };
         } else {
             // A bug that was warned of. This may never end, but does no harm.
+            // SAFETY: initialised by the invariant.
             while !unsafe { bindings::lkm_down_read_trylock(sem) } {
                 core::hint::spin_loop();
             }
@@ -91,11 +92,11 @@ impl<T> RwSemaphore<T> {
     /// Waits until nobody has it (`down_write`).
     pub fn write(&self) -> WriteGuard<'_, T> {
         let sem = self.inner.sem.get();
-        // SAFETY (of both): initialised by the invariant.
         if may_sleep() {
+            // SAFETY: initialised by the invariant.
             unsafe { bindings::lkm_down_write(sem) };
         } else {
-            // As in `read`.
+            // SAFETY: initialised by the invariant.
             while !unsafe { bindings::lkm_down_write_trylock(sem) } {
                 core::hint::spin_loop();
             }

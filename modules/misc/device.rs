@@ -43,17 +43,17 @@ pub(crate) struct Message {
 
 impl Message {
     fn first(text: &str) -> Result<Self> {
+        if text.len() > MESSAGE_MAX {
+            pr_err!(
+                "initmsg has {} bytes, at most {} fit\n",
+                text.len(),
+                MESSAGE_MAX
+            );
+            return Err(EINVAL);
+        }
         let mut bytes = [0; MESSAGE_MAX];
-        match bytes.get_mut(..text.len()) {
-            Some(start) => start.copy_from_slice(text.as_bytes()),
-            None => {
-                pr_err!(
-                    "initmsg: at most {} bytes, not {}\n",
-                    MESSAGE_MAX,
-                    text.len()
-                );
-                return Err(EINVAL);
-            }
+        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+            *to = from;
         }
         Ok(Message {
             bytes,
