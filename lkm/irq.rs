@@ -19,7 +19,8 @@ pub fn with_irqs_disabled<R>(f: impl FnOnce() -> R) -> R {
     ret
 }
 
-/// Whether this is process context; if not, the kernel warns of the caller.
+/// Whether this is process context, and no reader of RCU; if not, the kernel
+/// warns of the caller.
 ///
 /// What would sleep asks first, and does without if it must not.
 pub(crate) fn may_sleep() -> bool {

@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | a module and its parameters | [`module!`], [`moduleparam`] |
 //! | the log, errors, C strings | [`print`], [`error`], [`str`] |
-//! | sharing: locks, references, waiting | [`sync`] |
+//! | sharing: locks, references, RCU, waiting | [`sync`] |
 //! | queues | [`kfifo`], [`ring`] |
 //! | time, and being called back in time | [`time`], [`timer`], [`hrtimer`] |
 //! | work for after an interrupt, or for a thread | [`tasklet`], [`workqueue`] |
@@ -28,9 +28,10 @@
 //! a thread that is gone still on a wait queue (in the lab, it ends the guest). `make check-panics` makes sure
 //! that no module has a panic in it.
 //!
-//! What sleeps is refused in an interrupt, with a warning for the first that
-//! tries; a mutex is spun for. A handle that is dropped there is leaked, and what it stands for goes
-//! on until the module is unloaded. Sleeping under a spin lock is a bug that
+//! What sleeps is refused in an interrupt and to a reader of RCU, with a
+//! warning for the first that tries; a mutex is spun for. A handle that is
+//! dropped there is leaked, and what it stands for goes on until the module is
+//! unloaded. Sleeping under a spin lock is a bug that
 //! only a debug kernel (`CONFIG_DEBUG_ATOMIC_SLEEP`) reports; the lab's is none.
 //!
 //! It is linked into each module, so what is `static` here is per module. What

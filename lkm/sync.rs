@@ -1,6 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Sharing between threads, and between threads and interrupts.
+//!
+//! | who waits | for | under it | see |
+//! | --- | --- | --- | --- |
+//! | sleeps | everybody | one may sleep | [`Mutex`] |
+//! | sleeps | writers wait for all, readers for writers | one may sleep | [`RwSemaphore`] |
+//! | spins | everybody | one must not sleep | [`SpinLock`] for threads, [`SpinLockIrq`] for any context |
+//! | readers never | writers, for readers to end | a reader must not sleep | [`rcu`] |
+//! | nobody | | it lives for as long as one refers to it | [`Arc`] |
 
 mod arc;
 mod lock;

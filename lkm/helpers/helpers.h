@@ -30,27 +30,19 @@ void lkm_local_irq_restore(unsigned long flags);
 unsigned int lkm_smp_processor_id(void);
 bool lkm_may_sleep(void);
 
-/* lock.c */
+/* mutex.c */
 void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key *key);
 void lkm_mutex_lock(struct mutex *lock);
 bool lkm_mutex_trylock(struct mutex *lock);
 void lkm_mutex_unlock(struct mutex *lock);
 void lkm_mutex_destroy(struct mutex *lock);
-void lkm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_key *key);
-void lkm_spin_lock(spinlock_t *lock);
-void lkm_spin_unlock(spinlock_t *lock);
-int lkm_spin_trylock(spinlock_t *lock);
-bool lkm_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags);
-unsigned long lkm_spin_lock_irqsave(spinlock_t *lock);
-void lkm_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
 
-void lkm_init_rwsem(struct rw_semaphore *sem, const char *name, struct lock_class_key *key);
-void lkm_down_read(struct rw_semaphore *sem);
-void lkm_down_write(struct rw_semaphore *sem);
-bool lkm_down_read_trylock(struct rw_semaphore *sem);
-bool lkm_down_write_trylock(struct rw_semaphore *sem);
-void lkm_up_read(struct rw_semaphore *sem);
-void lkm_up_write(struct rw_semaphore *sem);
+/* rcu.c: readers that cannot be preempted stay on their CPU, and nobody else counts them */
+#ifndef CONFIG_PREEMPT_RCU
+DECLARE_PER_CPU(int, lkm_rcu_readers);
+#endif
+void lkm_rcu_read_lock(void);
+void lkm_rcu_read_unlock(void);
 
 /* refcount.c */
 void lkm_refcount_set(refcount_t *r, int n);
@@ -59,12 +51,14 @@ void lkm_refcount_inc(refcount_t *r);
 void lkm_refcount_dec(refcount_t *r);
 bool lkm_refcount_dec_and_test(refcount_t *r);
 
-/* rcu.c: readers that cannot be preempted stay on their CPU, and nobody else counts them */
-#ifndef CONFIG_PREEMPT_RCU
-DECLARE_PER_CPU(int, lkm_rcu_readers);
-#endif
-void lkm_rcu_read_lock(void);
-void lkm_rcu_read_unlock(void);
+/* rwsem.c */
+void lkm_init_rwsem(struct rw_semaphore *sem, const char *name, struct lock_class_key *key);
+void lkm_down_read(struct rw_semaphore *sem);
+void lkm_down_write(struct rw_semaphore *sem);
+bool lkm_down_read_trylock(struct rw_semaphore *sem);
+bool lkm_down_write_trylock(struct rw_semaphore *sem);
+void lkm_up_read(struct rw_semaphore *sem);
+void lkm_up_write(struct rw_semaphore *sem);
 
 /* source.c: see ../source.rs */
 struct lkm_source {
@@ -76,6 +70,15 @@ bool lkm_source_del(struct lkm_source *source);
 void lkm_sources_stop(void);
 bool lkm_sources_stopped(void);
 void lkm_call_rcu(struct rcu_head *head, rcu_callback_t func);
+
+/* spinlock.c */
+void lkm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_key *key);
+void lkm_spin_lock(spinlock_t *lock);
+void lkm_spin_unlock(spinlock_t *lock);
+int lkm_spin_trylock(spinlock_t *lock);
+bool lkm_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags);
+unsigned long lkm_spin_lock_irqsave(spinlock_t *lock);
+void lkm_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
 
 /* task.c */
 bool lkm_fatal_signal_pending(void);

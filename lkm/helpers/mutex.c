@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "helpers.h"
+
+void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key *key)
+{
+	__mutex_init(lock, name, key);
+}
+
+/*
+ * The holder is kept alive: a guard that is leaked names it as the owner for
+ * ever, and those who wait for the mutex look at what the owner does.
+ */
+void lkm_mutex_lock(struct mutex *lock)
+{
+	mutex_lock(lock);
+	get_task_struct(current);
+}
+
+bool lkm_mutex_trylock(struct mutex *lock)
+{
+	if (!mutex_trylock(lock))
+		return false;
+	get_task_struct(current);
+	return true;
+}
+
+void lkm_mutex_unlock(struct mutex *lock)
+{
+	mutex_unlock(lock);
+	put_task_struct(current);
+}
+
+void lkm_mutex_destroy(struct mutex *lock)
+{
+	mutex_destroy(lock);
+}

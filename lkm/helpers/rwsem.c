@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "helpers.h"
+
+void lkm_init_rwsem(struct rw_semaphore *sem, const char *name, struct lock_class_key *key)
+{
+	__init_rwsem(sem, name, key);
+}
+
+/* As for a mutex, the holder is kept alive. */
+void lkm_down_read(struct rw_semaphore *sem)
+{
+	down_read(sem);
+	get_task_struct(current);
+}
+
+void lkm_down_write(struct rw_semaphore *sem)
+{
+	down_write(sem);
+	get_task_struct(current);
+}
+
+bool lkm_down_read_trylock(struct rw_semaphore *sem)
+{
+	if (!down_read_trylock(sem))
+		return false;
+	get_task_struct(current);
+	return true;
+}
+
+bool lkm_down_write_trylock(struct rw_semaphore *sem)
+{
+	if (!down_write_trylock(sem))
+		return false;
+	get_task_struct(current);
+	return true;
+}
+
+void lkm_up_read(struct rw_semaphore *sem)
+{
+	up_read(sem);
+	put_task_struct(current);
+}
+
+void lkm_up_write(struct rw_semaphore *sem)
+{
+	up_write(sem);
+	put_task_struct(current);
+}
