@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `lkm::sync` promises of references, RCU and semaphores, tried from
+//! safe code; tests/sync.rs loads it.
+//!
+//! `case=NAME` says what init does. A promise that is broken is a line and
+//! `EPROTO`.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use lkm::{
+    hrtimer::{HrTimer, HrTimerCallback, HrTimerRestart},
+    new_mutex, new_rcu_pointer, new_rwsem, new_spinlock_irq, new_wait_queue, new_work,
+    prelude::*,
+    sync::{rcu, Arc, ArcBorrow, Refcount, RwSemaphore, SpinLockIrq, WaitQueue},
+    time::Delta,
+    workqueue::{Queue, Work, WorkItem},
+};
+
+module! {
+    type: Test,
+    name: "sync_test",
+    author: "rlkm",
+    description: "Tries what lkm::sync promises",
+    license: "GPL",
+    params: {
+        case: str {
+            default: "nothing",
+            permissions: 0o444,
+            description: "what init does",
+        },
+    },
+}
+
+/// Says which promise was broken, and fails.
+macro_rules! check {
+    ($condition:expr) => {
+        if !$condition {
+            pr_err!("broken at line {}: {}\n", line!(), stringify!($condition));
+            return Err(EPROTO);
+        }
+    };
+}
+
+/// How many of these there are, so that one that is lost or freed twice shows.
+static LIVE: AtomicU64 = AtomicU64::new(0);
+/// How many readers found what they must not find.
+static WRONG: AtomicU64 = AtomicU64::new(0);
+static READS: AtomicU64 = AtomicU64::new(0);
+
+const ALIVE: u64 = 0x5ca1_ab1e;
+
+/// Two numbers that agree, unless half of it is read, or it was freed.
+struct Pair {
+    alive: AtomicU64,
+    number: u64,
+    twice: u64,
+}
+
+impl Pair {
+    fn new(number: u64) -> Self {
+        LIVE.fetch_add(1, Ordering::Relaxed);
+        Pair {
+            alive: AtomicU64::new(ALIVE),
+            number,
+            twice: number.wrapping_mul(2),
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.alive.load(Ordering::Relaxed) == ALIVE && self.twice == self.number.wrapping_mul(2)
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        // What a reader sees that comes too late.
+        self.alive.store(0, Ordering::Relaxed);
+        LIVE.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+type Shared = Arc<rcu::Pointer<Pair>>;
+
+fn shared() -> Result<Shared> {
+    Arc::try_new(new_rcu_pointer!(Pair::new(0), "sync_test_rcu")?)
+}
+
+/// Reads in an interrupt, each time for long enough that a writer comes in between.
+struct Reader(Shared);
+
+impl HrTimerCallback for Reader {
+    fn run(&mut self) -> HrTimerRestart {
+        let guard = rcu::read_lock();
+        let pair = self.0.read(&guard);
+        let number = pair.number;
+        for _ in 0..200 {
+            if !pair.is_whole() || pair.number != number {
+                WRONG.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        READS.fetch_add(1, Ordering::Relaxed);
+        HrTimerRestart::Forward(Delta::from_micros(100))
+    }
+}
+
+/// Replaces the pair, and reads it, in a thread.
+struct Writer {
+    shared: Shared,
+    done: Arc<Done>,
+    deferred: bool,
+    rounds: u64,
+}
+
+struct Done {
+    count: SpinLockIrq<u64>,
+    moved: WaitQueue,
+}
+
+impl Done {
+    fn new() -> Result<Arc<Self>> {
+        Arc::try_new(Done {
+            count: new_spinlock_irq!(0, "sync_test_done")?,
+            moved: new_wait_queue!("sync_test_done")?,
+        })
+    }
+
+    fn add(&self) {
+        let mut count = self.count.lock();
+        *count = count.wrapping_add(1);
+        drop(count);
+        self.moved.wake_up_all();
+    }
+
+    fn reach(&self, count: u64) -> Result {
+        self.moved
+            .wait_interruptible(|| *self.count.lock() >= count)
+    }
+}
+
+/// One more than it was; the writers' lock makes it lose none.
+fn replace(shared: &Shared, deferred: bool) -> Result {
+    let mut writer = shared.lock();
+    let next = writer.number.wrapping_add(1);
+    let old = writer.replace(Pair::new(next))?;
+    drop(writer);
+    if deferred {
+        old.call_rcu();
+    } else {
+        old.synchronize_rcu();
+    }
+    Ok(())
+}
+
+impl WorkItem for Writer {
+    fn run(&mut self) {
+        for _ in 0..self.rounds {
+            if replace(&self.shared, self.deferred).is_err() {
+                WRONG.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.done.add();
+    }
+}
+
+/// Readers in interrupts and two writers in threads, all at once.
+fn rcu_readers_and_writers(deferred: bool, rounds: u64) -> Result {
+    let shared = shared()?;
+    let done = Done::new()?;
+    let reader = HrTimer::new(Reader(shared.clone()))?;
+    let queue = Arc::try_new(Queue::new_unbound(c_str!("sync_test"))?)?;
+    let writer = |rounds| {
+        new_work!(
+            queue.clone(),
+            Writer {
+                shared: shared.clone(),
+                done: done.clone(),
+                deferred,
+                rounds,
+            }
+        )
+    };
+    let writers = [writer(rounds)?, writer(rounds)?];
+    reader.start(Delta::from_micros(100));
+    for writer in &writers {
+        writer.enqueue();
+    }
+    // This thread reads meanwhile, too.
+    loop {
+        let guard = rcu::read_lock();
+        check!(shared.read(&guard).is_whole());
+        drop(guard);
+        if *done.count.lock() == 2 {
+            break;
+        }
+    }
+    done.reach(2)?;
+    reader.cancel();
+    check!(WRONG.load(Ordering::Relaxed) == 0);
+    check!(READS.load(Ordering::Relaxed) > 0);
+    check!(shared.lock().number == rounds.wrapping_mul(2));
+    if !deferred {
+        // Each old pair was freed before its writer went on.
+        check!(LIVE.load(Ordering::Relaxed) == 1);
+    }
+    Ok(())
+}
+
+/// A value of before is there, and whole, until the reader ends.
+fn rcu_keeps_what_is_read() -> Result {
+    let shared = shared()?;
+    let guard = rcu::read_lock();
+    let before = shared.read(&guard);
+    let queue = Queue::new_unbound(c_str!("sync_test"));
+    // To allocate may sleep, and this is a reader.
+    check!(queue.is_err());
+    check!(shared.lock().replace(Pair::new(1)).is_err());
+    check!(before.is_whole() && before.number == 0);
+    drop(guard);
+    replace(&shared, false)?;
+    check!(shared.read(&rcu::read_lock()).number == 1);
+
+    // Whoever cannot wait leaves it to RCU.
+    let old = shared.lock().replace(Pair::new(2))?;
+    let guard = rcu::read_lock();
+    let now = shared.read(&guard);
+    drop(old);
+    check!(now.is_whole() && now.number == 2);
+    Ok(())
+}
+
+/// Is told apart in the log from those of another run.
+struct Loud(u32);
+
+impl Drop for Loud {
+    fn drop(&mut self) {
+        pr_info!("dropped {}\n", self.0);
+    }
+}
+
+/// Whatever was deferred is dropped before the module's code is gone.
+fn rcu_defer(leak: bool) -> Result {
+    let pointer = new_rcu_pointer!(Loud(0), "sync_test_loud")?;
+    for n in 1..=20 {
+        let old = pointer.lock().replace(Loud(n))?;
+        if n == 7 {
+            // Leaked, and so never dropped.
+            core::mem::forget(old);
+        } else {
+            old.call_rcu();
+        }
+    }
+    if leak {
+        core::mem::forget(pointer);
+    }
+    Ok(())
+}
+
+fn references() -> Result {
+    let pair = Arc::try_new(Pair::new(3))?;
+    let borrow = pair.as_arc_borrow();
+    let copy = borrow;
+    let own: Arc<Pair> = copy.into();
+    check!(borrow.is_whole() && own.number == 3);
+    check!(core::ptr::eq(&*borrow, &*own));
+    drop(pair);
+    check!(own.is_whole() && LIVE.load(Ordering::Relaxed) == 1);
+    fn count(pair: ArcBorrow<'_, Pair>) -> Arc<Pair> {
+        pair.into()
+    }
+    let other = count(own.as_arc_borrow());
+    drop(own);
+    check!(other.is_whole() && LIVE.load(Ordering::Relaxed) == 1);
+    drop(other);
+    check!(LIVE.load(Ordering::Relaxed) == 0);
+
+    let refcount = Refcount::new(1);
+    refcount.inc();
+    check!(refcount.read() == 2);
+    refcount.dec();
+    check!(refcount.read() == 1);
+    check!(refcount.dec_and_test());
+    check!(refcount.read() == 0);
+    refcount.set(5);
+    check!(!refcount.dec_and_test() && refcount.read() == 4);
+    Ok(())
+}
+
+fn saturate() -> Result {
+    let refcount = Refcount::new(Refcount::MAX);
+    refcount.inc();
+    check!(refcount.read() < 0);
+    // From here on it stays: nothing is ever freed for it.
+    for _ in 0..3 {
+        check!(!refcount.dec_and_test());
+        refcount.inc();
+        check!(refcount.read() < 0);
+    }
+    Ok(())
+}
+
+/// Adds under the semaphore, as two numbers that agree.
+struct Adder {
+    pair: Arc<RwSemaphore<(u64, u64)>>,
+    done: Arc<Done>,
+}
+
+const ROUNDS: u64 = 20_000;
+
+fn add(pair: &RwSemaphore<(u64, u64)>) {
+    let mut pair = pair.write();
+    pair.0 = pair.0.wrapping_add(1);
+    pair.1 = pair.1.wrapping_add(1);
+}
+
+impl WorkItem for Adder {
+    fn run(&mut self) {
+        for _ in 0..ROUNDS {
+            add(&self.pair);
+            let pair = self.pair.read();
+            if pair.0 != pair.1 {
+                WRONG.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.done.add();
+    }
+}
+
+fn semaphore() -> Result {
+    let pair = Arc::try_new(new_rwsem!((0, 0), "sync_test_rwsem")?)?;
+    // Readers do not exclude each other.
+    let (one, two) = (pair.read(), pair.read());
+    check!(*one == *two);
+    drop((one, two));
+    let done = Done::new()?;
+    let queue = Arc::try_new(Queue::new_unbound(c_str!("sync_test"))?)?;
+    let adder = || {
+        new_work!(
+            queue.clone(),
+            Adder {
+                pair: pair.clone(),
+                done: done.clone(),
+            }
+        )
+    };
+    let adders: [Work<Adder>; 2] = [adder()?, adder()?];
+    for adder in &adders {
+        adder.enqueue();
+    }
+    for _ in 0..ROUNDS {
+        add(&pair);
+        let pair = pair.read();
+        check!(pair.0 == pair.1);
+    }
+    done.reach(2)?;
+    check!(WRONG.load(Ordering::Relaxed) == 0);
+    check!(*pair.read() == (3 * ROUNDS, 3 * ROUNDS));
+    Ok(())
+}
+
+/// A reader of RCU that takes locks which sleep: warned of, and harmless.
+fn locks_of_a_reader() -> Result {
+    let mutex = new_mutex!(1, "sync_test_mutex")?;
+    let semaphore = new_rwsem!(2, "sync_test_rwsem")?;
+    let guard = rcu::read_lock();
+    check!(*mutex.lock() == 1);
+    check!(*semaphore.read() == 2);
+    *semaphore.write() = 3;
+    drop(guard);
+    check!(*semaphore.read() == 3);
+    Ok(())
+}
+
+struct Test;
+
+impl Module for Test {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        match module_parameters::case.value() {
+            "nothing" => {}
+            "rcu" => rcu_readers_and_writers(false, 20)?,
+            "rcu_deferred" => rcu_readers_and_writers(true, 2_000)?,
+            "rcu_keeps" => rcu_keeps_what_is_read()?,
+            "rcu_defer" => rcu_defer(false)?,
+            "rcu_leak" => rcu_defer(true)?,
+            "rcu_defer_and_fail" => {
+                rcu_defer(false)?;
+                return Err(ENODEV);
+            }
+            "references" => references()?,
+            "saturate" => saturate()?,
+            "semaphore" => semaphore()?,
+            "locks_of_a_reader" => locks_of_a_reader()?,
+            other => {
+                pr_err!("case={}: there is no such case\n", other);
+                return Err(EINVAL);
+            }
+        }
+        Ok(Test)
+    }
+}

@@ -1,0 +1,90 @@
+//! lkm::sync: references, RCU and semaphores, tried by tests/modules/sync_test.rs.
+
+use nix::errno::Errno;
+use tests::Module;
+
+fn try_load(case: &str) -> Result<Module, Errno> {
+    Module::load("sync_test", &[&format!("case={case}")])
+}
+
+fn load(case: &str) -> Module {
+    try_load(case).unwrap_or_else(|error| panic!("case {case}: {error}; see the log"))
+}
+
+/// The numbers of what was dropped, in order.
+fn dropped(module: &mut Module) -> Vec<u32> {
+    let lines = module.lines();
+    let numbers = lines
+        .iter()
+        .filter_map(|line| line.text.strip_prefix("sync_test: dropped "));
+    let mut numbers: Vec<u32> = numbers.map(|number| number.parse().unwrap()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn readers_of_rcu_find_whole_values_while_writers_wait() {
+    load("rcu");
+}
+
+#[test]
+fn readers_of_rcu_find_whole_values_while_frees_are_deferred() {
+    for _ in 0..5 {
+        load("rcu_deferred");
+    }
+}
+
+#[test]
+fn what_a_reader_of_rcu_has_stays_and_what_sleeps_is_refused_to_it() {
+    let mut module = load("rcu_keeps");
+    module.expect_complaint("lkm: an RCU reader tried to sleep");
+}
+
+#[test]
+fn unloading_waits_for_deferred_frees() {
+    for _ in 0..20 {
+        let mut module = load("rcu_defer");
+        assert_eq!(module.remove(), Ok(()));
+        let all: Vec<u32> = (0..=20).filter(|&n| n != 6).collect();
+        assert_eq!(dropped(&mut module), all);
+    }
+}
+
+#[test]
+fn a_leaked_pointer_keeps_its_value_and_nothing_else() {
+    for _ in 0..20 {
+        let mut module = load("rcu_leak");
+        assert_eq!(module.remove(), Ok(()));
+        let all: Vec<u32> = (0..20).filter(|&n| n != 6).collect();
+        assert_eq!(dropped(&mut module), all);
+    }
+}
+
+#[test]
+fn an_init_that_fails_waits_for_deferred_frees() {
+    for _ in 0..20 {
+        assert_eq!(try_load("rcu_defer_and_fail").err(), Some(Errno::ENODEV));
+    }
+}
+
+#[test]
+fn references_are_counted() {
+    load("references");
+}
+
+#[test]
+fn a_reference_count_that_overflows_warns_and_stays() {
+    let mut module = load("saturate");
+    module.expect_complaint("refcount_t: saturated; leaking memory");
+}
+
+#[test]
+fn readers_share_a_semaphore_and_writers_do_not() {
+    load("semaphore");
+}
+
+#[test]
+fn locks_that_sleep_are_spun_for_by_a_reader_of_rcu() {
+    let mut module = load("locks_of_a_reader");
+    module.expect_complaint("lkm: an RCU reader tried to sleep");
+}
