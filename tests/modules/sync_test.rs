@@ -6,7 +6,7 @@
 //! `case=NAME` says what init does. A promise that is broken is a line and
 //! `EPROTO`.
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use lkm::{
     hrtimer::{HrTimer, HrTimerCallback, HrTimerRestart},
     new_mutex, new_rcu_pointer, new_rwsem, new_spinlock_irq, new_wait_queue, new_work,
@@ -46,6 +46,8 @@ static LIVE: AtomicU64 = AtomicU64::new(0);
 /// How many readers found what they must not find.
 static WRONG: AtomicU64 = AtomicU64::new(0);
 static READS: AtomicU64 = AtomicU64::new(0);
+static REPLACED: AtomicU64 = AtomicU64::new(0);
+static STOP: AtomicBool = AtomicBool::new(false);
 
 const ALIVE: u64 = 0x5ca1_ab1e;
 
@@ -103,12 +105,11 @@ impl HrTimerCallback for Reader {
     }
 }
 
-/// Replaces the pair, and reads it, in a thread.
+/// Replaces the pair, in a thread, until it is told to stop.
 struct Writer {
     shared: Shared,
     done: Arc<Done>,
     deferred: bool,
-    rounds: u64,
 }
 
 struct Done {
@@ -153,51 +154,56 @@ fn replace(shared: &Shared, deferred: bool) -> Result {
 
 impl WorkItem for Writer {
     fn run(&mut self) {
-        for _ in 0..self.rounds {
-            if replace(&self.shared, self.deferred).is_err() {
-                WRONG.fetch_add(1, Ordering::Relaxed);
-            }
+        while !STOP.load(Ordering::Relaxed) {
+            match replace(&self.shared, self.deferred) {
+                Ok(()) => REPLACED.fetch_add(1, Ordering::Relaxed),
+                Err(_) => WRONG.fetch_add(1, Ordering::Relaxed),
+            };
         }
         self.done.add();
     }
 }
 
-/// Readers in interrupts and two writers in threads, all at once.
-fn rcu_readers_and_writers(deferred: bool, rounds: u64) -> Result {
+/// Readers in interrupts and in this thread, and two writers, all at once.
+fn rcu_readers_and_writers(deferred: bool) -> Result {
     let shared = shared()?;
     let done = Done::new()?;
     let reader = HrTimer::new(Reader(shared.clone()))?;
     let queue = Arc::try_new(Queue::new_unbound(c_str!("sync_test"))?)?;
-    let writer = |rounds| {
+    let writer = || {
         new_work!(
             queue.clone(),
             Writer {
                 shared: shared.clone(),
                 done: done.clone(),
                 deferred,
-                rounds,
             }
         )
     };
-    let writers = [writer(rounds)?, writer(rounds)?];
+    let writers = [writer()?, writer()?];
     reader.start(Delta::from_micros(100));
     for writer in &writers {
         writer.enqueue();
     }
-    // This thread reads meanwhile, too.
-    loop {
+    let mut reads = 0u32;
+    while reads < 100 || REPLACED.load(Ordering::Relaxed) < 20 {
         let guard = rcu::read_lock();
-        check!(shared.read(&guard).is_whole());
-        drop(guard);
-        if *done.count.lock() == 2 {
-            break;
+        let pair = shared.read(&guard);
+        // Long enough that a writer that did not wait would free it meanwhile.
+        for _ in 0..20_000 {
+            if !pair.is_whole() {
+                WRONG.fetch_add(1, Ordering::Relaxed);
+            }
         }
+        reads = reads.wrapping_add(1);
     }
+    STOP.store(true, Ordering::Relaxed);
     done.reach(2)?;
     reader.cancel();
     check!(WRONG.load(Ordering::Relaxed) == 0);
     check!(READS.load(Ordering::Relaxed) > 0);
-    check!(shared.lock().number == rounds.wrapping_mul(2));
+    // No writer has overtaken another.
+    check!(shared.lock().number == REPLACED.load(Ordering::Relaxed));
     if !deferred {
         // Each old pair was freed before its writer went on.
         check!(LIVE.load(Ordering::Relaxed) == 1);
@@ -251,6 +257,15 @@ fn rcu_defer(leak: bool) -> Result {
     }
     if leak {
         core::mem::forget(pointer);
+    }
+    Ok(())
+}
+
+/// More than RCU frees at a time: most are left when the module is unloaded.
+fn rcu_flood() -> Result {
+    let shared = shared()?;
+    for _ in 0..20_000 {
+        replace(&shared, true)?;
     }
     Ok(())
 }
@@ -376,8 +391,8 @@ impl Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         match module_parameters::case.value() {
             "nothing" => {}
-            "rcu" => rcu_readers_and_writers(false, 20)?,
-            "rcu_deferred" => rcu_readers_and_writers(true, 2_000)?,
+            "rcu" => rcu_readers_and_writers(false)?,
+            "rcu_deferred" => rcu_readers_and_writers(true)?,
             "rcu_keeps" => rcu_keeps_what_is_read()?,
             "rcu_defer" => rcu_defer(false)?,
             "rcu_leak" => rcu_defer(true)?,
@@ -385,6 +400,7 @@ impl Module for Test {
                 rcu_defer(false)?;
                 return Err(ENODEV);
             }
+            "rcu_flood" => rcu_flood()?,
             "references" => references()?,
             "saturate" => saturate()?,
             "semaphore" => semaphore()?,
