@@ -88,12 +88,15 @@ fn shared() -> Result<Shared> {
 }
 
 /// Reads in an interrupt, each time for long enough that a writer comes in between.
-struct Reader(Shared);
+struct Reader {
+    shared: Shared,
+    done: Arc<Done>,
+}
 
 impl HrTimerCallback for Reader {
     fn run(&mut self) -> HrTimerRestart {
         let guard = rcu::read_lock();
-        let pair = self.0.read(&guard);
+        let pair = self.shared.read(&guard);
         let number = pair.number;
         for _ in 0..200 {
             if !pair.is_whole() || pair.number != number {
@@ -101,6 +104,7 @@ impl HrTimerCallback for Reader {
             }
         }
         READS.fetch_add(1, Ordering::Relaxed);
+        self.done.moved.wake_up_all();
         HrTimerRestart::Forward(Delta::from_micros(100))
     }
 }
@@ -168,7 +172,10 @@ impl WorkItem for Writer {
 fn rcu_readers_and_writers(deferred: bool) -> Result {
     let shared = shared()?;
     let done = Done::new()?;
-    let reader = HrTimer::new(Reader(shared.clone()))?;
+    let reader = HrTimer::new(Reader {
+        shared: shared.clone(),
+        done: done.clone(),
+    })?;
     let queue = Arc::try_new(Queue::new_unbound(c_str!("sync_test"))?)?;
     let writer = || {
         new_work!(
@@ -196,6 +203,11 @@ fn rcu_readers_and_writers(deferred: bool) -> Result {
             }
         }
         reads = reads.wrapping_add(1);
+        drop(guard);
+        // Sleeps: where threads are not preempted, a grace period waits for that.
+        let ticks = READS.load(Ordering::Relaxed);
+        done.moved
+            .wait_interruptible(|| READS.load(Ordering::Relaxed) != ticks)?;
     }
     STOP.store(true, Ordering::Relaxed);
     done.reach(2)?;
