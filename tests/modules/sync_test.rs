@@ -49,34 +49,37 @@ static READS: AtomicU64 = AtomicU64::new(0);
 static REPLACED: AtomicU64 = AtomicU64::new(0);
 static STOP: AtomicBool = AtomicBool::new(false);
 
-const ALIVE: u64 = 0x5ca1_ab1e;
-
-/// Two numbers that agree, unless half of it is read, or it was freed.
+/// A number, and a seal on it that is broken when it is freed.
 struct Pair {
-    alive: AtomicU64,
     number: u64,
-    twice: u64,
+    seal: AtomicU64,
 }
 
 impl Pair {
     fn new(number: u64) -> Self {
         LIVE.fetch_add(1, Ordering::Relaxed);
         Pair {
-            alive: AtomicU64::new(ALIVE),
             number,
-            twice: number.wrapping_mul(2),
+            seal: AtomicU64::new(!number),
         }
     }
 
     fn is_whole(&self) -> bool {
-        self.alive.load(Ordering::Relaxed) == ALIVE && self.twice == self.number.wrapping_mul(2)
+        self.seal.load(Ordering::Relaxed) == !self.number
+    }
+
+    /// Looks at it for a while: whether it stays what it is.
+    fn stays(&self, looks: u32) -> bool {
+        let seal = self.seal.load(Ordering::Relaxed);
+        let stays = |_| self.seal.load(Ordering::Relaxed) == seal;
+        self.is_whole() && (0..looks).all(stays)
     }
 }
 
 impl Drop for Pair {
     fn drop(&mut self) {
         // What a reader sees that comes too late.
-        self.alive.store(0, Ordering::Relaxed);
+        self.seal.store(self.number, Ordering::Relaxed);
         LIVE.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -96,12 +99,8 @@ struct Reader {
 impl HrTimerCallback for Reader {
     fn run(&mut self) -> HrTimerRestart {
         let guard = rcu::read_lock();
-        let pair = self.shared.read(&guard);
-        let number = pair.number;
-        for _ in 0..200 {
-            if !pair.is_whole() || pair.number != number {
-                WRONG.fetch_add(1, Ordering::Relaxed);
-            }
+        if !self.shared.read(&guard).stays(200) {
+            WRONG.fetch_add(1, Ordering::Relaxed);
         }
         READS.fetch_add(1, Ordering::Relaxed);
         self.done.moved.wake_up_all();
@@ -195,12 +194,9 @@ fn rcu_readers_and_writers(deferred: bool) -> Result {
     let mut reads = 0u32;
     while reads < 100 || REPLACED.load(Ordering::Relaxed) < 20 {
         let guard = rcu::read_lock();
-        let pair = shared.read(&guard);
         // Long enough that a writer that did not wait would free it meanwhile.
-        for _ in 0..20_000 {
-            if !pair.is_whole() {
-                WRONG.fetch_add(1, Ordering::Relaxed);
-            }
+        if !shared.read(&guard).stays(20_000) {
+            WRONG.fetch_add(1, Ordering::Relaxed);
         }
         reads = reads.wrapping_add(1);
         drop(guard);
