@@ -19,6 +19,19 @@ done
 run lsmod
 echo
 
+for node in /dev/misc_*; do
+	run misc set "guarded as $(basename "$node") does" --node "$node"
+	run misc get --node "$node"
+	echo
+done
+run misc hammer --readers 2 --writers 1 --seconds 0.5 --node /dev/misc_rcu
+run misc stats --node /dev/misc_rcu
+echo
+
+run percpu_counter count 12 --bytes 5 --cpu 0
+run percpu_counter show
+echo
+
 run ls -l /dev/simrupt
 run simrupt --count 20
 echo
