@@ -4,18 +4,19 @@ mod node;
 mod stats;
 mod verify;
 
-use std::fmt;
 use std::io::{self, Write};
-use std::os::unix::io::AsRawFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use cli::{complain, parse_seconds, write_all, Waiter, Wake};
 
-use node::{Node, Waiter, Wake};
+use node::Node;
 use verify::{Mismatch, Verifier};
+
+const PROGRAM: &str = "simrupt";
 
 /// More than the module ever holds, and little enough that a pipe with room takes it whole.
 const CHUNK: usize = 4096;
@@ -71,13 +72,6 @@ struct Args {
     node: PathBuf,
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=1e9).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("give a number of seconds from 0 to 1000000000".into()),
-    }
-}
-
 impl Args {
     fn only_statistics(&self) -> bool {
         self.stats
@@ -101,27 +95,24 @@ fn main() -> ExitCode {
     match run(&args) {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Mismatch(mismatch)) => {
-            complain(format_args!("{}: {mismatch}", args.node.display()));
+            complain(PROGRAM, format_args!("{}: {mismatch}", args.node.display()));
             ExitCode::from(1)
         }
         Ok(End::WouldBlock) => {
             let node = args.node.display();
-            complain(format_args!(
+            complain(
+                PROGRAM,
+                format_args!(
                 "{node}: nothing to read now (EAGAIN); try again later, or leave out --nonblock"
-            ));
+            ),
+            );
             ExitCode::from(4)
         }
         Err(error) => {
-            complain(format_args!("{error:#}"));
+            complain(PROGRAM, format_args!("{error:#}"));
             ExitCode::from(3)
         }
     }
-}
-
-/// Writes to standard error, without the panic of `eprintln!` when nobody listens there.
-fn complain(message: fmt::Arguments<'_>) {
-    // With standard error gone the exit status is all that can still be told.
-    let _ = writeln!(io::stderr(), "simrupt: {message}");
 }
 
 fn run(args: &Args) -> Result<End> {
@@ -159,7 +150,7 @@ fn copy_stream(args: &Args, waiter: &Waiter, node: &Node) -> Result<End> {
             None if args.nonblock => break,
             None => match waiter.readable(node, deadline)? {
                 Wake::Ready => continue,
-                Wake::Stop => break,
+                Wake::TimedOut | Wake::Stop => break,
             },
         };
         nothing_yet = false;
@@ -177,21 +168,4 @@ fn copy_stream(args: &Args, waiter: &Waiter, node: &Node) -> Result<End> {
         }
     }
     Ok(End::Done)
-}
-
-/// Writes to standard output; `Stop` if a signal came or nobody reads there any more.
-fn write_all(waiter: &Waiter, mut bytes: &[u8]) -> Result<Wake> {
-    let stdout = io::stdout().as_raw_fd();
-    while !bytes.is_empty() {
-        if let Wake::Stop = waiter.writable(stdout)? {
-            return Ok(Wake::Stop);
-        }
-        match nix::unistd::write(stdout, bytes) {
-            Ok(written) => bytes = &bytes[written..],
-            Err(nix::Error::EAGAIN | nix::Error::EINTR) => {}
-            Err(nix::Error::EPIPE) => return Ok(Wake::Stop),
-            Err(error) => return Err(error).context("standard output: cannot write"),
-        }
-    }
-    Ok(Wake::Ready)
 }

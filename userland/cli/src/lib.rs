@@ -1,0 +1,14 @@
+//! What the programs for the device nodes have in common: how they open a node, wait for it, write
+//! their output and complain, so that all of them do it alike.
+
+mod node;
+mod output;
+mod seconds;
+mod table;
+mod waiter;
+
+pub use node::open;
+pub use output::{complain, print, write_all};
+pub use seconds::parse_seconds;
+pub use table::{table, Align};
+pub use waiter::{Waiter, Wake};
