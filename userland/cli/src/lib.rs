@@ -7,8 +7,8 @@ mod seconds;
 mod table;
 mod waiter;
 
-pub use node::open;
+pub use node::{open, Access};
 pub use output::{complain, print, write_all};
-pub use seconds::parse_seconds;
+pub use seconds::{parse_seconds, per_second};
 pub use table::{table, Align};
 pub use waiter::{Waiter, Wake};

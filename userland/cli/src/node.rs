@@ -8,11 +8,22 @@ use anyhow::{anyhow, Result};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
+/// What a node is opened for.
+#[derive(Clone, Copy)]
+pub enum Access {
+    Read,
+    Write,
+}
+
 /// Opens `path`, a node that is there while `module` (a file's name, as in `simrupt.ko`) is loaded.
 ///
 /// Never waits, as opening a FIFO that was named by mistake would; nor do reads and writes.
-pub fn open(path: &Path, options: &mut OpenOptions, module: &str) -> Result<File> {
-    let opened = options.custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+pub fn open(path: &Path, access: Access, module: &str) -> Result<File> {
+    let opened = OpenOptions::new()
+        .read(matches!(access, Access::Read))
+        .write(matches!(access, Access::Write))
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path);
     opened.map_err(|error| {
         let path = path.display();
         match error.raw_os_error().map(Errno::from_i32) {

@@ -1,4 +1,4 @@
-//! Lengths of time among the arguments.
+//! Lengths of time, and what was done in them.
 
 use std::time::Duration;
 
@@ -8,6 +8,14 @@ pub fn parse_seconds(text: &str) -> Result<Duration, String> {
         Ok(seconds) if (0.0..=1e9).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("give a number of seconds from 0 to 1000000000".into()),
     }
+}
+
+/// How many in one second, if there were `count` in all the time; none at all in no time.
+pub fn per_second(count: u64, time: Duration) -> f64 {
+    if time.is_zero() {
+        return 0.0;
+    }
+    count as f64 / time.as_secs_f64()
 }
 
 #[cfg(test)]
@@ -26,5 +34,11 @@ mod tests {
         for text in ["", "soon", "-1", "nan", "inf", "1000000001"] {
             assert!(parse_seconds(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_rate_is_a_number_even_in_no_time() {
+        assert_eq!(per_second(5, Duration::from_millis(500)), 10.0);
+        assert_eq!(per_second(5, Duration::ZERO), 0.0);
     }
 }

@@ -31,7 +31,7 @@ impl Waiter {
         set.add(Signal::SIGTERM);
         set.thread_block()
             .context("cannot block SIGINT and SIGTERM")?;
-        let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC)
+        let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .context("cannot make a signalfd; does this kernel have CONFIG_SIGNALFD?")?;
         Ok(Waiter { signals })
     }
@@ -60,6 +60,12 @@ impl Waiter {
             Err(Errno::EINTR) => Ok(false),
             Err(error) => Err(error).context("cannot poll"),
         }
+    }
+
+    /// Forgets the signals that have come, so that only those to come end what is done now.
+    pub fn forget(&mut self) -> Result<()> {
+        while let Some(_signal) = self.signals.read_signal().context("cannot read a signal")? {}
+        Ok(())
     }
 
     fn wait(&self, fd: RawFd, events: PollFlags, deadline: Option<Instant>) -> Result<Wake> {

@@ -1,11 +1,12 @@
 //! The node.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::os::unix::io::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use abi::simrupt::{get_stats, simrupt_stats};
 use anyhow::{anyhow, bail, Context, Result};
+use cli::Access;
 use nix::errno::Errno;
 
 /// An open `/dev/simrupt`.
@@ -20,7 +21,7 @@ impl Node {
     /// time.
     pub fn open(path: &Path) -> Result<Node> {
         Ok(Node {
-            file: cli::open(path, OpenOptions::new().read(true), "simrupt.ko")?,
+            file: cli::open(path, Access::Read, "simrupt.ko")?,
             path: path.to_owned(),
         })
     }
