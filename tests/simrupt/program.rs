@@ -2,40 +2,20 @@
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Output, Stdio};
 use std::thread;
 
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
+use tests::{text, Program};
 
 use crate::node::{add_up, assert_contiguous, load, Node, STILL};
 
-const PROGRAM: &str = "/bin/simrupt";
-
-fn simrupt(args: &[&str]) -> Command {
-    let mut command = Command::new(PROGRAM);
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    simrupt(args)
-        .output()
-        .unwrap_or_else(|error| panic!("{PROGRAM}: {error}"))
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
+const SIMRUPT: Program = Program("simrupt");
 
 #[test]
 fn reads_and_verifies_fifty_bytes() {
     let _module = load(&["log=0", "delay_ms=2"]);
-    let output = run(&["--count", "50", "--verify"]);
+    let output = SIMRUPT.run(&["--count", "50", "--verify"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_eq!(output.stdout.len(), 50);
     assert_contiguous(&output.stdout);
@@ -46,7 +26,7 @@ fn reads_and_verifies_fifty_bytes() {
 fn a_missing_node_is_status_3_and_asks_for_the_module() {
     let mut module = load(&["log=0"]);
     module.remove().expect("simrupt does not unload");
-    let output = run(&["--count", "1"]);
+    let output = SIMRUPT.run(&["--count", "1"]);
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(
         text(&output.stderr),
@@ -57,7 +37,8 @@ fn a_missing_node_is_status_3_and_asks_for_the_module() {
 #[test]
 fn a_stranger_is_told_that_permission_is_denied() {
     let _module = load(&["log=0"]);
-    let output = simrupt(&["--count", "1"])
+    let output = SIMRUPT
+        .command(&["--count", "1"])
         .uid(65534)
         .gid(65534)
         .output()
@@ -73,7 +54,7 @@ fn a_stranger_is_told_that_permission_is_denied() {
 #[test]
 fn nonblock_with_nothing_there_is_status_4_and_says_eagain() {
     let _module = load(&["log=0", STILL]);
-    let output = run(&["--nonblock"]);
+    let output = SIMRUPT.run(&["--nonblock"]);
     assert_eq!(output.status.code(), Some(4));
     assert_eq!(output.stdout, b"");
     assert!(
@@ -89,7 +70,7 @@ fn nonblock_writes_what_is_there_and_ends() {
     let keeps_it_open = Node::open();
     keeps_it_open.wait_for_queued(5);
     let queued = keeps_it_open.still(&module).queued;
-    let output = run(&["--nonblock", "--verify"]);
+    let output = SIMRUPT.run(&["--nonblock", "--verify"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert_eq!(output.stdout.len() as u64, queued);
 }
@@ -100,7 +81,7 @@ fn stats_alone_are_a_table_of_the_counters() {
     let node = Node::open();
     node.read_exactly(10);
     let stats = node.still(&module);
-    let output = run(&["--stats"]);
+    let output = SIMRUPT.run(&["--stats"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let table = text(&output.stdout);
     let value = |name: &str| {
@@ -123,7 +104,7 @@ fn stats_alone_are_a_table_of_the_counters() {
 #[test]
 fn stats_after_reading_leave_the_stream_alone() {
     let _module = load(&["log=0", "delay_ms=2"]);
-    let output = run(&["--count", "20", "--stats"]);
+    let output = SIMRUPT.run(&["--count", "20", "--stats"]);
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(output.stdout.len(), 20);
     assert_contiguous(&output.stdout);
@@ -137,7 +118,7 @@ fn stats_after_reading_leave_the_stream_alone() {
 #[test]
 fn seconds_end_it() {
     let _module = load(&["log=0", "delay_ms=2"]);
-    let output = run(&["--seconds", "0.5", "--verify"]);
+    let output = SIMRUPT.run(&["--seconds", "0.5", "--verify"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(!output.stdout.is_empty());
 }
@@ -146,7 +127,10 @@ fn seconds_end_it() {
 fn verify_finds_the_bytes_that_another_reader_took() {
     let _module = load(&["log=0", "delay_ms=2"]);
     let other = Node::open();
-    let child = simrupt(&["--verify", "--seconds", "60"]).spawn().unwrap();
+    let child = SIMRUPT
+        .command(&["--verify", "--seconds", "60"])
+        .spawn()
+        .unwrap();
     let output = thread::scope(|scope| {
         let end = scope.spawn(|| child.wait_with_output().unwrap());
         while !end.is_finished() {
@@ -170,7 +154,7 @@ fn verify_finds_the_bytes_that_another_reader_took() {
 fn a_signal_ends_it_in_good_order_with_its_statistics() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let module = load(&["log=0", "delay_ms=2"]);
-        let mut child = simrupt(&["--verify", "--stats"]).spawn().unwrap();
+        let mut child = SIMRUPT.command(&["--verify", "--stats"]).spawn().unwrap();
         child
             .stdout
             .as_mut()
@@ -192,7 +176,7 @@ fn a_signal_ends_it_in_good_order_with_its_statistics() {
 #[test]
 fn a_closed_output_ends_it() {
     let _module = load(&["log=0", "delay_ms=2"]);
-    let mut child = simrupt(&[]).spawn().unwrap();
+    let mut child = SIMRUPT.command(&[]).spawn().unwrap();
     child
         .stdout
         .as_mut()
@@ -208,7 +192,7 @@ fn two_at_once_leave_statistics_that_add_up() {
     let _module = load(&["log=0", "period_us=300"]);
     let node = Node::open();
     let children: Vec<_> = (0..2)
-        .map(|_| simrupt(&["--count", "300"]).spawn().unwrap())
+        .map(|_| SIMRUPT.command(&["--count", "300"]).spawn().unwrap())
         .collect();
     for child in children {
         let output = child.wait_with_output().unwrap();

@@ -7,10 +7,12 @@
 mod kmsg;
 mod modinfo;
 mod module;
+mod program;
 mod wait;
 mod watchdog;
 
 pub use kmsg::{KernelLog, Record};
 pub use modinfo::modinfo;
 pub use module::{path_of, Module};
+pub use program::{text, Program};
 pub use wait::{asleep_in_read, holds_in_time, until, Asleep, LIMIT};

@@ -3,12 +3,14 @@
 
 mod node;
 mod output;
+mod pipe;
 mod seconds;
 mod table;
 mod waiter;
 
 pub use node::{open, Access};
 pub use output::{complain, print, write_all};
+pub use pipe::pipe;
 pub use seconds::{parse_seconds, per_second};
 pub use table::{table, Align};
 pub use waiter::{Waiter, Wake};

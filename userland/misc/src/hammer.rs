@@ -5,8 +5,8 @@
 //! than what this reader has read before.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread::{self, Builder, Scope, ScopedJoinHandle};
@@ -110,13 +110,13 @@ impl<O> Shared<'_, O> {
 
 /// Writes a first message, and has all threads work until `wait` returns.
 ///
-/// `open` opens the node anew. `wait` is given a stream that is at its end when all threads have
+/// `open` opens the node anew. `wait` is given a pipe that is at its end when all threads have
 /// ended, as they do if one of them fails.
 pub fn hammer<F, O, W>(plan: &Plan, open: &O, wait: W) -> Result<Outcome>
 where
     F: Read + Write + Seek,
     O: Fn(Access) -> Result<F> + Sync,
-    W: FnOnce(&UnixStream) -> Result<()>,
+    W: FnOnce(&File) -> Result<()>,
 {
     let shared = Shared {
         plan,
@@ -127,7 +127,7 @@ where
     };
     write_message(&shared, &mut open(Access::Write)?, 0, 0)?;
 
-    let (ended, alive) = UnixStream::pair().context("cannot make a pair of sockets")?;
+    let (ended, alive) = cli::pipe()?;
     let begin = Instant::now();
     let (found, written) = thread::scope(|scope| {
         let team = start(scope, &shared, alive);
@@ -175,7 +175,7 @@ type Team<'scope> = (
 fn start<'scope, F, O>(
     scope: &'scope Scope<'scope, '_>,
     shared: &'scope Shared<'_, O>,
-    alive: UnixStream,
+    alive: File,
 ) -> Result<Team<'scope>>
 where
     F: Read + Write + Seek,
@@ -196,7 +196,7 @@ where
 fn spawn<'scope, O: Sync, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     shared: &'scope Shared<'_, O>,
-    alive: &Arc<UnixStream>,
+    alive: &Arc<File>,
     work: impl FnOnce() -> Result<T> + Send + 'scope,
 ) -> Result<ScopedJoinHandle<'scope, Result<T>>> {
     let alive = Arc::clone(alive);

@@ -189,8 +189,9 @@ fn strike(path: &Path, plan: &Plan, seconds: Duration, json: bool) -> Result<Vec
     let mut waiter = Waiter::new()?;
     // Before anything is written: is it a node at all?
     drop(Node::open(path, Access::Read)?);
-    let deadline = Instant::now() + seconds;
-    let outcome = hammer(plan, &|access| node::open(path, access), |ended| {
+    let open = |access| node::open(path, access);
+    let outcome = hammer(plan, &open, |ended| {
+        let deadline = Instant::now() + seconds;
         waiter.readable(ended, Some(deadline)).map(|_| ())
     })?;
     let report = Report::new(plan, &outcome);
