@@ -38,7 +38,7 @@ endif
 # x86_64 guests have the host's own target: see .cargo/config.toml.
 ifeq ($(ARCH),x86_64)
 for_guest := CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=$(CURDIR)/.cargo/runner \
-	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS='-C target-feature=+crt-static'
+	CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS='-C target-feature=+crt-static -C strip=debuginfo'
 endif
 
 lab := $(not_make) target/debug/lab

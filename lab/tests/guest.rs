@@ -214,6 +214,20 @@ fn a_guest_without_init_is_a_boot_failure() {
 }
 
 #[test]
+fn files_that_do_not_fit_into_the_memory_are_a_boot_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("large");
+    let file = std::fs::File::create(&program).unwrap();
+    // Less than QEMU refuses to load, more than the guest can unpack.
+    file.set_len(50 << 20).unwrap();
+    let options = ["--memory", "128M", "--program", program.to_str().unwrap()];
+    let mut lab = lab(&options, &["true"]);
+    // Where no other programs are.
+    let output = lab.env("CARGO_TARGET_DIR", dir.path()).output().unwrap();
+    assert_ended(&output, 121, &["do not fit", "--memory"]);
+}
+
+#[test]
 fn an_image_that_is_no_kernel_is_a_boot_failure() {
     let dir = tempfile::tempdir().unwrap();
     let image = dir.path().join("Image");

@@ -28,6 +28,11 @@ mount_known devtmpfs /dev
 mount_known devpts /dev/pts
 mount_known tmpfs /tmp
 mount_known debugfs /sys/kernel/debug
+# The kernel only logs that, and goes on without the rest of the files.
+if dmesg | grep -q 'Initramfs unpacking failed'; then
+    give_up "the guest's files do not fit into its memory; give it more with --memory"
+fi
+
 ln -s /proc/self/fd /dev/fd
 ln -s fd/0 /dev/stdin
 ln -s fd/1 /dev/stdout
