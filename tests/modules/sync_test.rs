@@ -348,14 +348,36 @@ impl WorkItem for Adder {
     }
 }
 
+/// Reads under the semaphore.
+struct Peeker {
+    pair: Arc<RwSemaphore<(u64, u64)>>,
+    done: Arc<Done>,
+}
+
+impl WorkItem for Peeker {
+    fn run(&mut self) {
+        if *self.pair.read() == (0, 0) {
+            self.done.add();
+        }
+    }
+}
+
 fn semaphore() -> Result {
     let pair = Arc::try_new(new_rwsem!((0, 0), "sync_test_rwsem")?)?;
-    // Readers do not exclude each other.
-    let (one, two) = (pair.read(), pair.read());
-    check!(*one == *two);
-    drop((one, two));
     let done = Done::new()?;
     let queue = Arc::try_new(Queue::new_unbound(c_str!("sync_test"))?)?;
+    // Readers do not exclude each other: the other one ends while this one reads.
+    let peeker = new_work!(
+        queue.clone(),
+        Peeker {
+            pair: pair.clone(),
+            done: done.clone(),
+        }
+    )?;
+    let guard = pair.read();
+    peeker.enqueue();
+    done.reach(1)?;
+    drop(guard);
     let adder = || {
         new_work!(
             queue.clone(),
@@ -374,7 +396,7 @@ fn semaphore() -> Result {
         let pair = pair.read();
         check!(pair.0 == pair.1);
     }
-    done.reach(2)?;
+    done.reach(3)?;
     check!(WRONG.load(Ordering::Relaxed) == 0);
     check!(*pair.read() == (3 * ROUNDS, 3 * ROUNDS));
     Ok(())
