@@ -151,7 +151,8 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
             let mut device: bindings::miscdevice = unsafe { core::mem::zeroed() };
             device.minor = bindings::MISC_DYNAMIC_MINOR as c_int;
             device.name = options.name.as_char_ptr();
-            device.mode = options.mode & 0o777;
+            // C takes 0 for "not told"; with its type it is told.
+            device.mode = bindings::S_IFCHR as u16 | (options.mode & 0o777);
             device.fops = &FOPS.0;
             // SAFETY: nobody else has it yet.
             unsafe { inner.device.get().write(device) };

@@ -48,10 +48,7 @@ fn unloads_right_after_a_close_while_the_pipeline_is_busy() {
         let node = Node::open();
         node.read_exactly(1);
         drop(node);
-        module.remove().expect("simrupt does not unload");
-        module
-            .insert(&parameters)
-            .expect("simrupt does not load again");
+        module.reload(&parameters);
     }
 }
 
@@ -64,10 +61,7 @@ fn unloads_right_after_a_close_that_the_timer_did_not_expect() {
         // From before the first event to after the second, at a tick of 4 ms.
         thread::sleep(Duration::from_micros(200 * round));
         drop(node);
-        module.remove().expect("simrupt does not unload");
-        module
-            .insert(&parameters)
-            .expect("simrupt does not load again");
+        module.reload(&parameters);
     }
 }
 

@@ -7,6 +7,7 @@ use abi::simrupt::SIMRUPT_GET_STATS;
 use nix::errno::Errno;
 use nix::sys::uio::pread;
 use nix::unistd::{lseek, write, Whence};
+use tests::assert_no_ioctls_but;
 
 use crate::node::{assert_contiguous, at_once, load, Node, STILL};
 
@@ -106,21 +107,5 @@ fn the_stream_has_no_positions() {
 fn unknown_ioctls_are_enotty() {
     let _module = load(&["log=0", STILL]);
     let node = Node::open();
-    let get_stats = u64::from(SIMRUPT_GET_STATS);
-    let size = 1 << 16;
-    for (what, request) in [
-        ("another number", get_stats + 1),
-        ("number 0", get_stats - 1),
-        ("another magic", get_stats + (1 << 8)),
-        ("a larger structure", get_stats + size),
-        ("a smaller structure", get_stats - size),
-        ("another direction", get_stats ^ (3 << 30)),
-        ("the terminal's TCGETS", 0x5401),
-    ] {
-        let mut space = [0u8; 256];
-        // SAFETY: no request here asks for more than `space` holds.
-        let result = unsafe { libc::ioctl(node.as_raw_fd(), request as _, space.as_mut_ptr()) };
-        assert_eq!(Errno::result(result), Err(Errno::ENOTTY), "{what}");
-        assert_eq!(space, [0; 256], "{what}");
-    }
+    assert_no_ioctls_but(&[SIMRUPT_GET_STATS], &node);
 }

@@ -1,78 +1,14 @@
 //! Pointers that the kernel must not follow.
 
-use std::num::NonZeroUsize;
-use std::os::unix::io::AsRawFd;
-
 use abi::simrupt::{simrupt_stats, SIMRUPT_GET_STATS};
 use nix::errno::Errno;
-use nix::sys::mman::{mmap, munmap, MapFlags, ProtFlags};
+use tests::{ioctl_at, read_at, EdgeOfMemory, KERNEL, UNMAPPED};
 
 use crate::node::{add_up, assert_contiguous, load, Node};
 
-/// An address in the first page, where nothing is ever mapped.
-pub const UNMAPPED: usize = 8;
-/// An address of the kernel's.
-const KERNEL: usize = 0xffff_8000_0000_1000;
-
-const PAGE: usize = 4096;
-
-/// read(2) to wherever `address` points.
-pub fn read_at(node: &Node, address: usize, length: usize) -> Result<usize, Errno> {
-    // SAFETY: the tests only give addresses that hold nothing of Rust's.
-    let taken = unsafe { libc::read(node.as_raw_fd(), address as *mut libc::c_void, length) };
-    Errno::result(taken).map(|taken| taken as usize)
-}
-
 /// SIMRUPT_GET_STATS to wherever `address` points.
 fn get_stats_at(node: &Node, address: usize) -> Result<i32, Errno> {
-    // SAFETY: as for `read_at`.
-    let done = unsafe { libc::ioctl(node.as_raw_fd(), SIMRUPT_GET_STATS as _, address) };
-    Errno::result(done)
-}
-
-/// A page that can be written, followed by one that cannot.
-struct EdgeOfMemory {
-    start: usize,
-    length: usize,
-}
-
-impl EdgeOfMemory {
-    fn new() -> EdgeOfMemory {
-        let length = NonZeroUsize::new(2 * PAGE).unwrap();
-        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS;
-        // SAFETY: a new mapping, at an address of the kernel's choice.
-        let start = unsafe { mmap(None, length, protection, flags, -1, 0) }.unwrap();
-        // SAFETY: the second page of that mapping, of which nobody has a reference.
-        unsafe { libc::mprotect(start.cast::<u8>().add(PAGE).cast(), PAGE, libc::PROT_NONE) };
-        EdgeOfMemory {
-            start: start as usize,
-            length: length.get(),
-        }
-    }
-
-    /// The address `bytes` before the page that cannot be written.
-    fn before_the_edge(&self, bytes: usize) -> usize {
-        self.start + PAGE - bytes
-    }
-
-    fn beyond_the_edge(&self) -> usize {
-        self.start + PAGE
-    }
-
-    /// The last `bytes` bytes of the page that can be written.
-    fn last(&self, bytes: usize) -> Vec<u8> {
-        let address = self.before_the_edge(bytes) as *const u8;
-        // SAFETY: within the first page, which is mapped, written by no one now, and initialised.
-        unsafe { std::slice::from_raw_parts(address, bytes) }.to_vec()
-    }
-}
-
-impl Drop for EdgeOfMemory {
-    fn drop(&mut self) {
-        // SAFETY: the mapping is ours, and no reference into it outlives a call of `last`.
-        unsafe { munmap(self.start as *mut _, self.length) }.unwrap();
-    }
+    ioctl_at(node, SIMRUPT_GET_STATS, address)
 }
 
 #[test]

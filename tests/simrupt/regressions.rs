@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
-use tests::LIMIT;
+use tests::{read_at, LIMIT, UNMAPPED};
 
-use crate::memory::{read_at, UNMAPPED};
 use crate::node::{add_up, assert_contiguous, at_once, load, Node, STILL};
 use crate::signals::Sleeper;
 

@@ -1,18 +1,26 @@
-//! What the tests share: a module that is loaded for the length of a test, the kernel's log, and
-//! waiting with an end.
+//! What the tests share: a module that is loaded for the length of a test, the kernel's log,
+//! calls with arguments that are hard to get right, and waiting with an end.
 //!
 //! The tests run as root inside the guest. Each loads the module it is about, drives its node, and
 //! unloads it; the guard, [`Module`], fails the test if the kernel complained meanwhile.
 
+mod ioctl;
 mod kmsg;
+mod memory;
 mod modinfo;
 mod module;
 mod program;
+mod rcu;
+mod slow;
 mod wait;
 mod watchdog;
 
+pub use ioctl::{assert_no_ioctls_but, ioctl_at};
 pub use kmsg::{KernelLog, Record};
+pub use memory::{read_at, write_at, EdgeOfMemory, Gibibyte, KERNEL, UNMAPPED};
 pub use modinfo::modinfo;
 pub use module::{path_of, Module};
 pub use program::{text, Program};
-pub use wait::{asleep_in_read, holds_in_time, until, Asleep, LIMIT};
+pub use rcu::ExpeditedGracePeriods;
+pub use slow::SlowMemory;
+pub use wait::{asleep_in_read, asleep_in_write, holds_in_time, until, Asleep, LIMIT};

@@ -81,6 +81,20 @@ impl Module {
         Ok(())
     }
 
+    /// Unloads the module and loads it again.
+    #[track_caller]
+    pub fn reload(&mut self, parameters: &[&str]) {
+        if let Err(error) = self.remove() {
+            panic!("{}: cannot be unloaded: {error}", self.name);
+        }
+        if let Err(error) = self.insert(parameters) {
+            panic!(
+                "{}: does not load again with {parameters:?}: {error}",
+                self.name
+            );
+        }
+    }
+
     /// Unloads the module and says what it and the kernel have logged since it was loaded.
     pub fn unload(mut self) -> Vec<Record> {
         if let Err(error) = self.remove() {

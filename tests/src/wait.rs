@@ -39,13 +39,22 @@ pub enum Asleep {
 
 /// Whether a task sleeps in read(2) of descriptor `fd`.
 pub fn asleep_in_read(task: &Asleep, fd: &impl AsRawFd) -> bool {
+    asleep_in(libc::SYS_read, task, fd)
+}
+
+/// Whether a task sleeps in write(2) to descriptor `fd`.
+pub fn asleep_in_write(task: &Asleep, fd: &impl AsRawFd) -> bool {
+    asleep_in(libc::SYS_write, task, fd)
+}
+
+fn asleep_in(call: libc::c_long, task: &Asleep, fd: &impl AsRawFd) -> bool {
     let path = match task {
         Asleep::Thread(id) => format!("/proc/self/task/{id}/syscall"),
         Asleep::Process(id) => format!("/proc/{id}/syscall"),
     };
     // A task that has ended has no such file; one that runs says "running".
-    let call = fs::read_to_string(path).unwrap_or_default();
-    let mut words = call.split_whitespace();
-    words.next() == Some(&libc::SYS_read.to_string())
+    let now = fs::read_to_string(path).unwrap_or_default();
+    let mut words = now.split_whitespace();
+    words.next() == Some(&call.to_string())
         && words.next() == Some(&format!("{:#x}", fd.as_raw_fd()))
 }
