@@ -1,0 +1,122 @@
+//! Memory at which the kernel must stop, and calls that read and write at any address.
+
+use std::num::NonZeroUsize;
+use std::os::unix::io::AsRawFd;
+
+use nix::errno::Errno;
+use nix::sys::mman::{mmap, munmap, MapFlags, ProtFlags};
+
+/// An address in the first page, where nothing is ever mapped.
+pub const UNMAPPED: usize = 8;
+/// An address of the kernel's. What is not below it is refused before a module is asked.
+pub const KERNEL: usize = 0xffff_8000_0000_1000;
+
+pub(crate) const PAGE: usize = 4096;
+
+/// read(2) to wherever `address` points.
+pub fn read_at(file: &impl AsRawFd, address: usize, length: usize) -> Result<usize, Errno> {
+    // SAFETY: the tests only give addresses that hold nothing of Rust's.
+    let taken = unsafe { libc::read(file.as_raw_fd(), address as *mut libc::c_void, length) };
+    Errno::result(taken).map(|taken| taken as usize)
+}
+
+/// write(2) from wherever `address` points.
+pub fn write_at(file: &impl AsRawFd, address: usize, length: usize) -> Result<usize, Errno> {
+    // SAFETY: the kernel only reads there.
+    let given = unsafe { libc::write(file.as_raw_fd(), address as *const libc::c_void, length) };
+    Errno::result(given).map(|given| given as usize)
+}
+
+/// A page that can be read and written, between two that cannot.
+pub struct EdgeOfMemory {
+    start: usize,
+}
+
+impl EdgeOfMemory {
+    const LENGTH: usize = 3 * PAGE;
+
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> EdgeOfMemory {
+        let length = NonZeroUsize::new(Self::LENGTH).unwrap();
+        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS;
+        // SAFETY: a new mapping, at an address of the kernel's choice.
+        let start = unsafe { mmap(None, length, ProtFlags::PROT_NONE, flags, -1, 0) }.unwrap();
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: the second page of that mapping, of which nobody has a reference.
+        let done = unsafe { libc::mprotect(start.cast::<u8>().add(PAGE).cast(), PAGE, protection) };
+        Errno::result(done).unwrap();
+        EdgeOfMemory {
+            start: start as usize,
+        }
+    }
+
+    /// The address `bytes` before the page, where nothing can be touched.
+    pub fn before_the_page(&self, bytes: usize) -> usize {
+        self.start + PAGE - bytes
+    }
+
+    /// The address of the last `bytes` bytes of the page.
+    pub fn before_the_edge(&self, bytes: usize) -> usize {
+        self.start + 2 * PAGE - bytes
+    }
+
+    /// The first address behind the page.
+    pub fn beyond_the_edge(&self) -> usize {
+        self.start + 2 * PAGE
+    }
+
+    /// The last `bytes` bytes of the page.
+    pub fn last(&self, bytes: usize) -> Vec<u8> {
+        let address = self.before_the_edge(bytes) as *const u8;
+        // SAFETY: within the page, which is mapped, written by no one now, and initialised.
+        unsafe { std::slice::from_raw_parts(address, bytes) }.to_vec()
+    }
+
+    /// Writes `bytes` to the end of the page.
+    pub fn set_last(&self, bytes: &[u8]) {
+        let address = self.before_the_edge(bytes.len()) as *mut u8;
+        // SAFETY: within the page, of which nobody has a reference.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), address, bytes.len()) };
+    }
+}
+
+impl Drop for EdgeOfMemory {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and no reference into it outlives a call of `last`.
+        unsafe { munmap(self.start as *mut _, Self::LENGTH) }.unwrap();
+    }
+}
+
+/// A GiB that can be written, of which nothing takes memory before it is touched.
+pub struct Gibibyte {
+    start: *mut u8,
+}
+
+impl Gibibyte {
+    pub const LENGTH: usize = 1 << 30;
+
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Gibibyte {
+        let length = NonZeroUsize::new(Self::LENGTH).unwrap();
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS | MapFlags::MAP_NORESERVE;
+        // SAFETY: a new mapping, at an address of the kernel's choice.
+        let start = unsafe { mmap(None, length, protection, flags, -1, 0) }.unwrap();
+        Gibibyte {
+            start: start.cast(),
+        }
+    }
+
+    /// All of it.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping is ours, initialised, and borrowed as long as the result.
+        unsafe { std::slice::from_raw_parts_mut(self.start, Self::LENGTH) }
+    }
+}
+
+impl Drop for Gibibyte {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and nobody has a reference into it.
+        unsafe { munmap(self.start.cast(), Self::LENGTH) }.unwrap();
+    }
+}
