@@ -3,6 +3,8 @@
  * The kernel headers that `lkm` is written against; bindgen reads this file
  * with the flags of the tree that the modules are built for.
  */
+#include <linux/cpuhotplug.h>
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/dynamic_debug.h>
 #include <linux/errno.h>
@@ -11,11 +13,13 @@
 #include <linux/interrupt.h>
 #include <linux/kernel.h>
 #include <linux/kfifo.h>
+#include <linux/kthread.h>
 #include <linux/ktime.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/poll.h>
 #include <linux/printk.h>
 #include <linux/rcupdate.h>
@@ -34,6 +38,8 @@
 const fmode_t BINDINGS_FMODE_WRITE = FMODE_WRITE;
 const gfp_t BINDINGS_GFP_KERNEL = GFP_KERNEL;
 const unsigned long BINDINGS_KMALLOC_MAX_SIZE = KMALLOC_MAX_SIZE;
+const unsigned long BINDINGS_PAGE_SIZE = PAGE_SIZE;
+const unsigned long BINDINGS_PCPU_MIN_UNIT_SIZE = PCPU_MIN_UNIT_SIZE;
 const unsigned int BINDINGS_WQ_UNBOUND = WQ_UNBOUND;
 const __poll_t BINDINGS_EPOLLIN = EPOLLIN;
 const __poll_t BINDINGS_EPOLLOUT = EPOLLOUT;

@@ -16,8 +16,11 @@
 //! | queues | [`kfifo`], [`ring`] |
 //! | time, and being called back in time | [`time`], [`timer`], [`hrtimer`] |
 //! | work for after an interrupt, or for a thread | [`tasklet`], [`workqueue`] |
+//! | threads of one's own | [`kthread`] |
+//! | CPUs, what each has for itself, their coming and going | [`cpumask`], [`percpu`], [`cpuhp`] |
+//! | large arrays | [`kvec`] |
 //! | a node under /dev, its files, user memory | [`miscdevice`], [`fs`], [`uaccess`] |
-//! | interrupts and CPUs, the running thread | [`irq`], [`task`] |
+//! | interrupts, the running thread | [`irq`], [`task`] |
 //!
 //! Locks, timers, devices and the like are handles: what the kernel points to
 //! is on the heap and stays where it is, so a handle may be moved. Dropping one
@@ -64,6 +67,8 @@ mod bindings {
     include!(env!("LKM_BINDINGS"));
 }
 
+pub mod cpuhp;
+pub mod cpumask;
 #[cfg(CONFIG_DYNAMIC_DEBUG)]
 #[doc(hidden)]
 pub mod dynamic_debug;
@@ -72,9 +77,12 @@ pub mod fs;
 pub mod hrtimer;
 pub mod irq;
 pub mod kfifo;
+pub mod kthread;
+pub mod kvec;
 pub mod miscdevice;
 pub mod module;
 pub mod moduleparam;
+pub mod percpu;
 pub mod prelude;
 pub mod print;
 pub mod ring;

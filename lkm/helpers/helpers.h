@@ -7,22 +7,40 @@
 #ifndef _LKM_HELPERS_H
 #define _LKM_HELPERS_H
 
+#include <linux/cpuhotplug.h>
+#include <linux/cpumask.h>
 #include <linux/interrupt.h>
 #include <linux/kfifo.h>
+#include <linux/kthread.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
-#include <linux/percpu.h>
 #include <linux/pagemap.h>
+#include <linux/percpu.h>
 #include <linux/poll.h>
 #include <linux/rcupdate.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
+#include <linux/topology.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
+
+/* cpuhp.c */
+int lkm_cpuhp_setup(const char *name, struct hlist_node *node,
+		    int (*online)(unsigned int cpu, struct hlist_node *node),
+		    int (*offline)(unsigned int cpu, struct hlist_node *node));
+void lkm_cpuhp_remove(int state, struct hlist_node *node);
+
+/* cpumask.c */
+unsigned int lkm_nr_cpu_ids(void);
+bool lkm_cpu_possible(unsigned int cpu);
+bool lkm_cpu_online(unsigned int cpu);
+unsigned int lkm_next_possible_cpu(unsigned int from);
+unsigned int lkm_next_online_cpu(unsigned int from);
 
 /* irq.c */
 unsigned long lkm_local_irq_save(void);
@@ -30,12 +48,30 @@ void lkm_local_irq_restore(unsigned long flags);
 unsigned int lkm_smp_processor_id(void);
 bool lkm_may_sleep(void);
 
+/* kthread.c */
+int lkm_kthread_create(struct task_struct **task, int (*run)(void *data), void *data,
+		       int cpu, const char *name);
+void lkm_put_task_struct(struct task_struct *task);
+bool lkm_is_current(struct task_struct *task);
+void lkm_kthread_sleep(unsigned int ms);
+void lkm_kthread_return_to(unsigned int cpu);
+
+/* kvec.c */
+void *lkm_kvmalloc(size_t size);
+void lkm_kvfree(const void *addr);
+
 /* mutex.c */
 void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key *key);
 void lkm_mutex_lock(struct mutex *lock);
 bool lkm_mutex_trylock(struct mutex *lock);
 void lkm_mutex_unlock(struct mutex *lock);
 void lkm_mutex_destroy(struct mutex *lock);
+
+/* percpu.c */
+unsigned int lkm_get_cpu(void);
+void lkm_put_cpu(void);
+void *lkm_per_cpu_ptr(void __percpu *ptr, unsigned int cpu);
+void lkm_this_cpu_add(u64 __percpu *ptr, u64 n);
 
 /* rcu.c: readers that cannot be preempted stay on their CPU, and nobody else counts them */
 #ifndef CONFIG_PREEMPT_RCU

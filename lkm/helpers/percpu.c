@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "helpers.h"
+
+unsigned int lkm_get_cpu(void)
+{
+	return get_cpu();
+}
+
+void lkm_put_cpu(void)
+{
+	put_cpu();
+}
+
+void *lkm_per_cpu_ptr(void __percpu *ptr, unsigned int cpu)
+{
+	return per_cpu_ptr(ptr, cpu);
+}
+
+void lkm_this_cpu_add(u64 __percpu *ptr, u64 n)
+{
+	this_cpu_add(*ptr, n);
+}

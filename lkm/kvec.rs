@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Arrays that may be large.
+//!
+//! C header: `include/linux/slab.h` (`kvmalloc`).
+
+use crate::{
+    bindings,
+    error::{
+        code::{EINVAL, ENOMEM},
+        Result,
+    },
+    irq::may_sleep,
+};
+use core::{
+    ffi::c_int,
+    fmt,
+    marker::PhantomData,
+    mem::{align_of, size_of},
+    ops::{Deref, DerefMut},
+    ptr::NonNull,
+};
+
+/// Plain values one after another, up to a capacity that is set when it is
+/// made.
+///
+/// The memory is from `kvmalloc`: it need not be contiguous for the hardware,
+/// so it can be had in sizes for which there is no single piece any more.
+///
+/// Dropping it frees the memory, which may sleep, but not in an interrupt. A
+/// large one that a reader of RCU drops is leaked.
+///
+/// # Invariants
+///
+/// `ptr` is an allocation of `kvmalloc` that this owns, for `capacity` values,
+/// or dangling if that is 0. The first `len` values, of `capacity` at most,
+/// are initialised.
+pub struct KVVec<T: Copy> {
+    ptr: NonNull<T>,
+    len: usize,
+    capacity: usize,
+    _owns: PhantomData<T>,
+}
+
+// SAFETY: it owns its values, as a `Vec` does.
+unsafe impl<T: Copy + Send> Send for KVVec<T> {}
+// SAFETY: as above.
+unsafe impl<T: Copy + Sync> Sync for KVVec<T> {}
+
+impl<T: Copy> KVVec<T> {
+    /// Makes room for `capacity` values, and has none. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, always so in an interrupt, and for more than 2 GiB; `EINVAL`
+    /// for a `T` that has no size or is aligned to more than 8 bytes.
+    pub fn with_capacity(capacity: usize) -> Result<Self> {
+        if size_of::<T>() == 0 || align_of::<T>() > 8 {
+            return Err(EINVAL);
+        }
+        if !may_sleep() || capacity > c_int::MAX as usize / size_of::<T>() {
+            return Err(ENOMEM);
+        }
+        let ptr = if capacity == 0 {
+            NonNull::dangling()
+        } else {
+            // SAFETY: a size that is not 0, and below the one that C warns of.
+            let ptr = unsafe { bindings::lkm_kvmalloc(capacity.wrapping_mul(size_of::<T>())) };
+            NonNull::new(ptr.cast::<T>()).ok_or(ENOMEM)?
+        };
+        // INVARIANT: just allocated, aligned to 8 bytes; no value yet.
+        Ok(Self {
+            ptr,
+            len: 0,
+            capacity,
+            _owns: PhantomData,
+        })
+    }
+
+    /// How many values there is room for.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Adds a value at the end; any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if it is full.
+    pub fn push(&mut self, value: T) -> Result {
+        self.extend_from_slice(&[value])
+    }
+
+    /// Adds all of `values` at the end; any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is not room for them all; then none is added.
+    pub fn extend_from_slice(&mut self, values: &[T]) -> Result {
+        if values.len() > self.capacity.wrapping_sub(self.len) {
+            return Err(ENOMEM);
+        }
+        // SAFETY: there is room behind the last value, as was checked, and
+        // `values` is not in there, as `self` is borrowed for writing.
+        unsafe {
+            let end = self.ptr.as_ptr().add(self.len);
+            end.copy_from_nonoverlapping(values.as_ptr(), values.len());
+        }
+        // INVARIANT: just written, within the capacity.
+        self.len = self.len.wrapping_add(values.len());
+        Ok(())
+    }
+
+    /// Makes it empty; the memory stays.
+    pub fn clear(&mut self) {
+        self.len = 0;
+    }
+}
+
+impl<T: Copy> Deref for KVVec<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        // SAFETY: by the invariant; the allocation is of 2 GiB at most.
+        unsafe { core::slice::from_raw_parts(self.ptr.as_ptr(), self.len) }
+    }
+}
+
+impl<T: Copy> DerefMut for KVVec<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as in `deref`, and nobody else has it.
+        unsafe { core::slice::from_raw_parts_mut(self.ptr.as_ptr(), self.len) }
+    }
+}
+
+/// For `write!`; an error is that it is full, and has what fitted of what came
+/// before.
+impl fmt::Write for KVVec<u8> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.extend_from_slice(text.as_bytes())
+            .map_err(|_| fmt::Error)
+    }
+}
+
+impl<T: Copy> Drop for KVVec<T> {
+    fn drop(&mut self) {
+        if self.capacity != 0 {
+            // SAFETY: from `kvmalloc`, by the invariant, and not used again.
+            unsafe { bindings::lkm_kvfree(self.ptr.as_ptr().cast()) };
+        }
+    }
+}
