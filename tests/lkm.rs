@@ -10,6 +10,9 @@ use std::time::Duration;
 use nix::errno::Errno;
 use tests::{modinfo, until, Module};
 
+#[path = "lkm/cpus.rs"]
+mod cpus;
+
 const NODE: &str = "/dev/lkm_test";
 
 fn load(case: &str) -> Module {
@@ -137,7 +140,8 @@ fn user_memory_is_copied_within_its_bounds() {
     assert_eq!(file.write(b"").ok(), Some(0));
     let messages: Vec<String> = module.lines().into_iter().map(|line| line.text).collect();
     assert!(messages.contains(&"lkm_test: message of 8 bytes, from Some(97) to Some(104)".into()));
-    assert!(messages.contains(&"lkm_test: message of 0 bytes, from None to None".into()));
+    let empty = "lkm_test: message of 0 bytes, from None to None".to_owned();
+    assert!(!messages.contains(&empty), "the device is not asked");
 
     let mut bytes = [0; 10];
     assert_eq!(file.read(&mut bytes).ok(), Some(8));

@@ -70,6 +70,9 @@ macro_rules! check {
     };
 }
 
+#[path = "lkm_test/cpus.rs"]
+mod cpus;
+
 /// What the callbacks have in common.
 struct Counters {
     ticks: SpinLockIrq<u64>,
@@ -417,11 +420,13 @@ fn sleep_in_interrupt() -> Result {
 
 struct Test {
     _everything: Option<Everything>,
+    _hotplug: Option<cpus::Hotplug>,
 }
 
 impl Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let mut everything = None;
+        let mut hotplug = None;
         match module_parameters::case.value() {
             "nothing" => {}
             "locks" => locks()?,
@@ -443,6 +448,20 @@ impl Module for Test {
                 all.counters.wait(1)?;
                 return Err(ENODEV);
             }
+            "cpus" => cpus::cpus()?,
+            "percpu" => cpus::percpu()?,
+            "counters" => cpus::counters()?,
+            "arrays" => cpus::arrays()?,
+            "threads" => cpus::threads()?,
+            "stop_before_run" => cpus::stop_before_run()?,
+            "drop_own_handle" => cpus::drop_own_handle()?,
+            "cpus_in_interrupt" => cpus::in_interrupt()?,
+            "hotplug" => hotplug = Some(cpus::Hotplug::setup()?),
+            "leak_cpus" => cpus::leak()?,
+            "leak_cpus_and_fail" => {
+                cpus::leak()?;
+                return Err(ENODEV);
+            }
             other => {
                 pr_err!("case={}: there is no such case\n", other);
                 return Err(EINVAL);
@@ -457,6 +476,7 @@ impl Module for Test {
         );
         Ok(Test {
             _everything: everything,
+            _hotplug: hotplug,
         })
     }
 }

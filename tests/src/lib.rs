@@ -4,6 +4,7 @@
 //! The tests run as root inside the guest. Each loads the module it is about, drives its node, and
 //! unloads it; the guard, [`Module`], fails the test if the kernel complained meanwhile.
 
+mod cpus;
 mod ioctl;
 mod kmsg;
 mod memory;
@@ -15,6 +16,9 @@ mod slow;
 mod wait;
 mod watchdog;
 
+pub use cpus::{
+    cpus_of_threads, online_cpus, possible_cpus, run_before_all_others, run_on, SpareCpu,
+};
 pub use ioctl::{assert_no_ioctls_but, ioctl_at};
 pub use kmsg::{KernelLog, Record};
 pub use memory::{read_at, write_at, EdgeOfMemory, Gibibyte, KERNEL, UNMAPPED};

@@ -1,0 +1,535 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! CPUs, what each has for itself, threads, and large arrays.
+
+use crate::Counters;
+use core::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering},
+};
+use lkm::{
+    cpuhp::{HotplugCallback, HotplugState},
+    cpumask::{nr_cpu_ids, online_cpus, possible_cpus, Cpu},
+    hrtimer::{HrTimer, HrTimerCallback, HrTimerRestart},
+    irq::with_irqs_disabled,
+    kthread::{Context, KThread, KThreadCallback},
+    kvec::KVVec,
+    new_mutex, new_timer,
+    percpu::{Counter, CpuGuard, PerCpu},
+    prelude::*,
+    str::CStr,
+    sync::{Arc, Mutex},
+    time::{Delta, Instant},
+    timer::{TimerCallback, TimerRestart},
+};
+
+/// Longer than any test.
+const FOR_EVER: Delta = Delta::from_millis(3_600_000);
+const THREAD: &CStr = c_str!("lkm_test_thread");
+
+/// Counts its drops.
+struct Noted(Arc<Counters>);
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.0.add();
+    }
+}
+
+pub(crate) fn cpus() -> Result {
+    let mut next = 0;
+    for cpu in possible_cpus() {
+        check!(cpu.number() >= next && cpu.number() < nr_cpu_ids());
+        check!(Cpu::from_number(cpu.number()) == Some(cpu));
+        next = cpu.number().wrapping_add(1);
+    }
+    check!(next == nr_cpu_ids());
+    for none in [nr_cpu_ids(), 1 << 31, u32::MAX] {
+        check!(Cpu::from_number(none).is_none());
+    }
+    let mut found = possible_cpus();
+    check!(online_cpus().count() >= 1);
+    check!(online_cpus().all(|online| found.any(|possible| possible == online)));
+    for _ in possible_cpus() {
+        found.next();
+    }
+    check!(found.next().is_none() && found.next().is_none());
+
+    let first = CpuGuard::new();
+    let second = CpuGuard::new();
+    check!(first.cpu() == second.cpu() && first.cpu().is_online());
+    drop(first);
+    check!(CpuGuard::new().cpu() == second.cpu());
+    Ok(())
+}
+
+pub(crate) fn percpu() -> Result {
+    let possible = possible_cpus().count() as u64;
+    let drops = Counters::new()?;
+    let numbers =
+        PerCpu::new(|cpu| Ok((AtomicU64::new(cpu.number().into()), Noted(drops.clone()))))?;
+    check!(numbers
+        .iter()
+        .all(|(cpu, it)| it.0.load(Ordering::Relaxed) == cpu.number().into()));
+    check!(numbers.iter().count() as u64 == possible);
+    {
+        let guard = CpuGuard::new();
+        numbers.get(&guard).0.store(77, Ordering::Relaxed);
+        check!(numbers.of(guard.cpu()).0.load(Ordering::Relaxed) == 77);
+        check!(core::ptr::eq(numbers.get(&guard), numbers.of(guard.cpu())));
+    }
+    check!(*drops.ticks.lock() == 0);
+    drop(numbers);
+    check!(*drops.ticks.lock() == possible);
+
+    // One that fails at the last CPU drops what there was before.
+    *drops.ticks.lock() = 0;
+    let last = possible_cpus().last();
+    let failed = PerCpu::new(|cpu| match Some(cpu) == last {
+        false => Ok(Noted(drops.clone())),
+        true => Err(EXDEV),
+    });
+    check!(failed.err() == Some(EXDEV));
+    check!(*drops.ticks.lock() == possible.wrapping_sub(1));
+
+    // Sizes and alignments: nothing, the largest, too large.
+    struct Nothing(Noted);
+    *drops.ticks.lock() = 0;
+    check!(PerCpu::new(|_| Ok(()))?.iter().count() as u64 == possible);
+    drop(PerCpu::new(|_| Ok(Nothing(Noted(drops.clone()))))?);
+    check!(*drops.ticks.lock() == possible);
+    #[repr(align(4096))]
+    struct Page;
+    #[repr(align(8192))]
+    struct TwoPages;
+    for (_, page) in PerCpu::new(|_| Ok((Page, 1u8)))?.iter() {
+        check!((page as *const _ as usize) % 4096 == 0 && page.1 == 1);
+    }
+    check!(PerCpu::new(|_| Ok(TwoPages)).err() == Some(ENOMEM));
+    for (_, large) in PerCpu::new(|_| Ok([5u8; 2048]))?.iter() {
+        check!(large.iter().all(|&byte| byte == 5));
+    }
+    check!(PerCpu::new(|_| -> Result<[[u64; 512]; 8]> { Err(EXDEV) }).err() == Some(EXDEV));
+    check!(PerCpu::new(|_| -> Result<[[u64; 512]; 9]> { Err(EXDEV) }).err() == Some(ENOMEM));
+    Ok(())
+}
+
+pub(crate) fn arrays() -> Result {
+    check!(KVVec::<()>::with_capacity(1).err() == Some(EINVAL));
+    #[derive(Clone, Copy)]
+    #[repr(align(16))]
+    struct Wide;
+    check!(KVVec::<Wide>::with_capacity(1).err() == Some(EINVAL));
+    for too_much in [usize::MAX, usize::MAX / 8, 1 << 31, (1 << 28) + 1] {
+        check!(KVVec::<u64>::with_capacity(too_much).err() == Some(ENOMEM));
+    }
+    let mut none = KVVec::<u64>::with_capacity(0)?;
+    check!(none.is_empty() && none.push(1) == Err(ENOMEM) && none.is_empty());
+
+    // More than kmalloc can give in one piece.
+    let mut large = KVVec::<u32>::with_capacity(2 << 20)?;
+    for n in 0..2 << 20 {
+        large.push(n)?;
+    }
+    check!(large.push(0) == Err(ENOMEM) && large.len() == large.capacity());
+    check!(large.iter().enumerate().all(|(n, &it)| n == it as usize));
+    large.reverse();
+    check!(large.first() == Some(&((2 << 20) - 1)) && large.last() == Some(&0));
+    large.clear();
+    check!(large.is_empty() && large.capacity() == 2 << 20);
+
+    let mut text = KVVec::with_capacity(8)?;
+    check!(write!(text, "{}{}", 12, "ab").is_ok() && &*text == b"12ab");
+    check!(text.extend_from_slice(b"12345") == Err(ENOMEM) && text.len() == 4);
+    check!(write!(text, "{}{}", 345, "67").is_err() && &*text == b"12ab345");
+    check!(text.extend_from_slice(b"8") == Ok(()) && text.extend_from_slice(b"") == Ok(()));
+    check!(text.push(0) == Err(ENOMEM) && &*text == b"12ab3458");
+    Ok(())
+}
+
+/// Sleeps until it is stopped.
+struct Sleeper {
+    runs: Arc<Counters>,
+    _noted: Noted,
+}
+
+impl KThreadCallback for Sleeper {
+    fn run(&mut self, thread: &Context) {
+        self.runs.add();
+        while thread.sleep(FOR_EVER) {}
+    }
+}
+
+pub(crate) fn threads() -> Result {
+    let (runs, drops) = (Counters::new()?, Counters::new()?);
+    let sleeper = || Sleeper {
+        runs: runs.clone(),
+        _noted: Noted(drops.clone()),
+    };
+    // Stopped before or while it runs, or goes to sleep.
+    for round in 0..300u64 {
+        let before = *runs.ticks.lock();
+        let thread = KThread::spawn(THREAD, sleeper())?;
+        match round % 3 {
+            0 => {}
+            1 => runs.reach(before.wrapping_add(1))?,
+            _ => {
+                let start = Instant::now();
+                while start.elapsed() < Delta::from_micros(round as i64) {}
+            }
+        }
+        check!(*drops.ticks.lock() == round);
+        drop(thread);
+        check!(*drops.ticks.lock() == round.wrapping_add(1));
+    }
+    check!(*runs.ticks.lock() <= 300);
+
+    // Ended by itself.
+    struct Once(Arc<Counters>);
+    impl KThreadCallback for Once {
+        fn run(&mut self, thread: &Context) {
+            if !thread.should_stop() && thread.sleep(Delta::from_millis(1)) {
+                self.0.add();
+            }
+        }
+    }
+    let ended = Counters::new()?;
+    let once = KThread::spawn(THREAD, Once(ended.clone()))?;
+    ended.reach(1)?;
+    drop(once);
+
+    // A stop ends an interruptible wait, too.
+    struct Waiter(Arc<Counters>, Result);
+    impl KThreadCallback for Waiter {
+        fn run(&mut self, thread: &Context) {
+            self.0.add();
+            self.1 = self.0.moved.wait_interruptible(|| false);
+            if self.1 == Err(ERESTARTSYS) && thread.should_stop() {
+                self.0.add();
+            }
+        }
+    }
+    let waiter = KThread::spawn(THREAD, Waiter(ended.clone(), Ok(())))?;
+    ended.reach(2)?;
+    drop(waiter);
+    check!(*ended.ticks.lock() == 3);
+
+    // On each CPU; a thread that has a thread.
+    struct Bound(Cpu, Arc<Counters>);
+    impl KThreadCallback for Bound {
+        fn run(&mut self, thread: &Context) {
+            let inner = KThread::spawn(THREAD, Once(self.1.clone()));
+            for _ in 0..3 {
+                let here = CpuGuard::new().cpu() == self.0;
+                if here && thread.sleep(Delta::from_millis(1)) {
+                    self.1.add();
+                }
+            }
+            let _ = self.1.moved.wait_interruptible(|| false);
+            drop(inner);
+        }
+    }
+    for cpu in online_cpus() {
+        let counts = Counters::new()?;
+        let bound = KThread::spawn_on(cpu, THREAD, Bound(cpu, counts.clone()))?;
+        counts.reach(4)?;
+        drop(bound);
+    }
+    Ok(())
+}
+
+/// For a caller that keeps this CPU busy, so that the thread cannot begin.
+pub(crate) fn stop_before_run() -> Result {
+    let (runs, drops) = (Counters::new()?, Counters::new()?);
+    let sleeper = Sleeper {
+        runs: runs.clone(),
+        _noted: Noted(drops.clone()),
+    };
+    let here = CpuGuard::new().cpu();
+    drop(KThread::spawn_on(here, THREAD, sleeper)?);
+    check!(*runs.ticks.lock() == 0 && *drops.ticks.lock() == 1);
+    Ok(())
+}
+
+/// A thread that drops its own handle, and then goes on for a while.
+struct Quitter {
+    own: Arc<Mutex<Option<KThread<Quitter>>>>,
+    done: Arc<Counters>,
+}
+
+impl KThreadCallback for Quitter {
+    fn run(&mut self, thread: &Context) {
+        let mut own = None;
+        while own.is_none() {
+            own = self.own.lock().take();
+        }
+        let before = thread.should_stop();
+        drop(own);
+        if !before && thread.should_stop() && !thread.sleep(FOR_EVER) {
+            self.done.add();
+        }
+        let start = Instant::now();
+        while start.elapsed() < Delta::from_millis(50) {}
+    }
+}
+
+pub(crate) fn drop_own_handle() -> Result {
+    let own = Arc::try_new(new_mutex!(None, "lkm_test_own")?)?;
+    let done = Counters::new()?;
+    let thread = KThread::spawn(
+        THREAD,
+        Quitter {
+            own: own.clone(),
+            done: done.clone(),
+        },
+    )?;
+    *own.lock() = Some(thread);
+    done.reach(1)
+}
+
+/// Counts in an interrupt, and how often.
+struct Tick {
+    counter: Arc<Counter>,
+    ticks: Arc<AtomicU64>,
+}
+
+impl HrTimerCallback for Tick {
+    fn run(&mut self) -> HrTimerRestart {
+        self.counter.inc();
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+        HrTimerRestart::Forward(Delta::from_micros(30))
+    }
+}
+
+/// Counts on one CPU, together with a timer.
+struct Adder {
+    counter: Arc<Counter>,
+    timer: HrTimer<Tick>,
+    done: Arc<Counters>,
+}
+
+const ADDS: u64 = 200_000;
+
+impl KThreadCallback for Adder {
+    fn run(&mut self, _thread: &Context) {
+        self.timer.start(Delta::from_micros(30));
+        for n in 0..ADDS {
+            self.counter.add(n % 2);
+        }
+        self.timer.cancel();
+        self.done.add();
+    }
+}
+
+/// Two threads and two timers on each CPU, all at once.
+pub(crate) fn counters() -> Result {
+    let counter = Arc::try_new(Counter::new()?)?;
+    let ticks = Arc::try_new(AtomicU64::new(0))?;
+    let done = Counters::new()?;
+    let start = |cpu| {
+        let tick = Tick {
+            counter: counter.clone(),
+            ticks: ticks.clone(),
+        };
+        let adder = Adder {
+            counter: counter.clone(),
+            timer: HrTimer::new(tick)?,
+            done: done.clone(),
+        };
+        KThread::spawn_on(cpu, THREAD, adder)
+    };
+    let threads = PerCpu::new(|cpu| match cpu.is_online() {
+        true => Ok(Some((start(cpu)?, start(cpu)?))),
+        false => Ok(None),
+    })?;
+    let count = threads.iter().filter(|(_, it)| it.is_some()).count() as u64;
+    done.reach(count.wrapping_mul(2))?;
+    drop(threads);
+    let ticks = ticks.load(Ordering::Relaxed);
+    pr_info!("{} ticks\n", ticks);
+    check!(ticks > 0);
+    check!(counter.sum() == count.wrapping_mul(ADDS).wrapping_add(ticks));
+
+    // Without timers, which may fire on another CPU, each CPU has its own.
+    struct Ones(Arc<Counter>, Arc<Counters>);
+    impl KThreadCallback for Ones {
+        fn run(&mut self, _thread: &Context) {
+            for _ in 0..ADDS {
+                self.0.inc();
+            }
+            self.1.add();
+        }
+    }
+    let counter = Arc::try_new(Counter::new()?)?;
+    let done = Counters::new()?;
+    let threads = PerCpu::new(|cpu| match cpu.is_online() {
+        true => KThread::spawn_on(cpu, THREAD, Ones(counter.clone(), done.clone())).map(Some),
+        false => Ok(None),
+    })?;
+    done.reach(count)?;
+    for (cpu, thread) in threads.iter() {
+        check!(counter.get(cpu) == thread.as_ref().map_or(0, |_| ADDS));
+    }
+    Ok(())
+}
+
+/// A thread for each CPU that is online.
+pub(crate) struct Threads {
+    name: &'static str,
+    threads: PerCpu<Mutex<Option<KThread<Stepper>>>>,
+}
+
+struct Stepper;
+
+impl KThreadCallback for Stepper {
+    fn run(&mut self, thread: &Context) {
+        while thread.sleep(Delta::from_millis(1)) {}
+    }
+}
+
+impl Threads {
+    fn setup(name: &'static str, hotplug_name: &'static CStr) -> Result<HotplugState<Threads>> {
+        let threads = PerCpu::new(|_| new_mutex!(None, "lkm_test_threads"))?;
+        HotplugState::setup(hotplug_name, Threads { name, threads })
+    }
+}
+
+impl HotplugCallback for Threads {
+    /// With the parameter `flag`, the highest CPU is refused.
+    fn online(&self, cpu: Cpu) -> Result {
+        pr_info!("{}: cpu {} online\n", self.name, cpu.number());
+        if Some(cpu) == possible_cpus().last() && crate::module_parameters::flag.value() {
+            return Err(EXDEV);
+        }
+        let stepper = KThread::spawn_on(cpu, c_str!("lkm_test_step"), Stepper)?;
+        if self.threads.of(cpu).lock().replace(stepper).is_some() {
+            pr_err!("broken: cpu {} is online twice\n", cpu.number());
+        }
+        Ok(())
+    }
+
+    fn offline(&self, cpu: Cpu) {
+        pr_info!("{}: cpu {} offline\n", self.name, cpu.number());
+        let stepper = self.threads.of(cpu).lock().take();
+        if stepper.is_none() {
+            pr_err!("broken: cpu {} was not online\n", cpu.number());
+        }
+    }
+}
+
+/// Two states: what comes online first goes offline last.
+pub(crate) struct Hotplug {
+    _second: HotplugState<Threads>,
+    _first: HotplugState<Threads>,
+}
+
+impl Hotplug {
+    pub(crate) fn setup() -> Result<Self> {
+        let first = Threads::setup("first", c_str!("lkm_test/first:online"))?;
+        let second = Threads::setup("second", c_str!("lkm_test/second:online"))?;
+        Ok(Hotplug {
+            _second: second,
+            _first: first,
+        })
+    }
+}
+
+/// Everything here that can be leaked.
+pub(crate) fn leak() -> Result {
+    let hotplug = Hotplug::setup()?;
+    let (runs, drops) = (Counters::new()?, Counters::new()?);
+    let sleeper = || Sleeper {
+        runs: runs.clone(),
+        _noted: Noted(drops.clone()),
+    };
+    core::mem::forget(KThread::spawn(THREAD, sleeper())?);
+    let here = CpuGuard::new().cpu();
+    core::mem::forget(KThread::spawn_on(here, THREAD, sleeper())?);
+    core::mem::forget(PerCpu::new(|_| Ok(Noted(drops.clone())))?);
+    core::mem::forget(KVVec::<u64>::with_capacity(1 << 10)?);
+    core::mem::forget(Counter::new()?);
+    runs.reach(1)?;
+    core::mem::forget(hotplug);
+    Ok(())
+}
+
+/// What sleeps is refused here, and what does not works.
+struct Interrupt {
+    counters: Arc<Counters>,
+    counter: Arc<Counter>,
+    thread: Option<KThread<Sleeper>>,
+    percpu: Option<PerCpu<Noted>>,
+    array: Option<KVVec<u8>>,
+    hotplug: Option<HotplugState<Nobody>>,
+    drops: Arc<Counters>,
+}
+
+struct Nobody;
+
+impl HotplugCallback for Nobody {
+    fn online(&self, _: Cpu) -> Result {
+        Ok(())
+    }
+
+    fn offline(&self, _: Cpu) {}
+}
+
+impl TimerCallback for Interrupt {
+    fn run(&mut self) -> TimerRestart {
+        let sleeper = Sleeper {
+            runs: self.counters.clone(),
+            _noted: Noted(self.drops.clone()),
+        };
+        pr_info!(
+            "refused: {:?} {:?} {:?} {:?}\n",
+            PerCpu::new(|_| Ok(())).err(),
+            KVVec::<u8>::with_capacity(1).err(),
+            KThread::spawn(THREAD, sleeper).err(),
+            HotplugState::setup(c_str!("lkm_test:never"), Nobody).err(),
+        );
+        with_irqs_disabled(|| self.counter.add(3));
+        let guard = CpuGuard::new();
+        self.counter.inc();
+        if self.counter.get(guard.cpu()) < 4 {
+            pr_err!("broken: not counted here\n");
+        }
+        drop(guard);
+        // These are freed; the two others go on until the module goes.
+        self.percpu = None;
+        self.array = None;
+        self.thread = None;
+        self.hotplug = None;
+        self.counters.add();
+        TimerRestart::NoRestart
+    }
+}
+
+pub(crate) fn in_interrupt() -> Result {
+    let (counters, runs, drops) = (Counters::new()?, Counters::new()?, Counters::new()?);
+    let noted = Counters::new()?;
+    let counter = Arc::try_new(Counter::new()?)?;
+    let sleeper = Sleeper {
+        runs: runs.clone(),
+        _noted: Noted(drops.clone()),
+    };
+    let thread = KThread::spawn(THREAD, sleeper)?;
+    runs.reach(1)?;
+    let interrupt = Interrupt {
+        counters: counters.clone(),
+        counter: counter.clone(),
+        thread: Some(thread),
+        percpu: Some(PerCpu::new(|_| Ok(Noted(noted.clone())))?),
+        array: Some(KVVec::with_capacity(8 << 20)?),
+        hotplug: Some(HotplugState::setup(c_str!("lkm_test:online"), Nobody)?),
+        drops: drops.clone(),
+    };
+    let timer = new_timer!(interrupt, "lkm_test_interrupt")?;
+    timer.start(Delta::from_millis(1));
+    counters.reach(1)?;
+    drop(timer);
+    check!(counter.sum() == 4);
+    check!(*noted.ticks.lock() == possible_cpus().count() as u64);
+    // That of the one that was refused.
+    check!(*drops.ticks.lock() == 1);
+    Ok(())
+}
