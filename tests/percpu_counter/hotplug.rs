@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use tests::{cpus_of_threads, online_cpus, run_on, until, SpareCpu};
@@ -109,6 +109,36 @@ fn a_cpu_that_cannot_go_keeps_its_thread() {
         let before = node.cpu(cpu).events;
         until("its CPU's line moves", || node.cpu(cpu).events > before);
     }
+}
+
+/// A CPU that is about to go sends its threads to the others. The threads of these sleep for 10
+/// seconds here, so nothing but a stranger could move their CPUs' lines.
+#[test]
+fn a_thread_counts_on_no_other_cpu() {
+    let module = load(&[STILL]);
+    let spare = spare_cpu!(module);
+    let cpu = spare.number();
+    let node = Node::open();
+    let start = Instant::now();
+    assert_eq!(spare.set_online(false), Ok(()));
+    assert_eq!(node.total(), counts(0, 0));
+    // For the thread that is new.
+    module.set_parameter("step_ms", "1").unwrap();
+    assert_eq!(spare.set_online(true), Ok(()));
+    let mut rounds = 0;
+    while start.elapsed() < Duration::from_secs(4) && rounds < 10 {
+        let before = node.cpu(cpu).events;
+        until("its CPU's line moves", || node.cpu(cpu).events > before);
+        spare.fail_at("rlkm/percpu_counter:online");
+        assert_eq!(spare.set_online(false), Err(Errno::EAGAIN));
+        rounds += 1;
+    }
+    let table = node.table();
+    assert_eq!(
+        table.total,
+        table.cpu(cpu),
+        "after {rounds} rounds: {table}"
+    );
 }
 
 /// A step of 10 seconds does not hold up a CPU that is to go, either.
