@@ -77,7 +77,7 @@ impl<T: HotplugCallback> HotplugState<T> {
     /// # Errors
     ///
     /// The first that `online` returns, after `offline` was called for those
-    /// for which it had succeeded. `ENOMEM`, always so in an interrupt;
+    /// for which it had succeeded. `ENOMEM`, always so where one must not sleep;
     /// `ENOSPC`, and a warning of the kernel's, if all of the kernel's 31
     /// states for modules are taken; `ESHUTDOWN` while the module is being
     /// unloaded.

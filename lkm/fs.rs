@@ -4,7 +4,7 @@
 //!
 //! C headers: `include/linux/fs.h` and `include/linux/poll.h`.
 
-use crate::{bindings, sync::WaitQueue, types::Opaque};
+use crate::{bindings, irq::may_sleep, sync::WaitQueue, types::Opaque};
 use core::marker::PhantomData;
 
 /// A `struct file`: what an open(2) made.
@@ -90,8 +90,11 @@ impl<'file> PollTable<'file> {
     /// Has the poller woken by `queue`; to be called before one looks whether
     /// anything is ready. Process context, may sleep.
     pub fn register(&mut self, queue: &'file WaitQueue) {
-        // SAFETY: by the invariant `queue` outlives what the poller does with
-        // it, and the table is this file's.
-        unsafe { bindings::lkm_poll_wait(self.file, queue.as_ptr(), self.table) };
+        // C allocates.
+        if may_sleep() {
+            // SAFETY: by the invariant `queue` outlives what the poller does
+            // with it, and the table is this file's.
+            unsafe { bindings::lkm_poll_wait(self.file, queue.as_ptr(), self.table) };
+        }
     }
 }

@@ -130,7 +130,7 @@ impl<T: KThreadCallback> KThread<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, always so in an interrupt; `EAGAIN` if there are too many
+    /// `ENOMEM`, always so where one must not sleep; `EAGAIN` if there are too many
     /// threads; `EINTR` if the caller is killed; `ESHUTDOWN` while the module
     /// is being unloaded.
     pub fn spawn(name: &'static CStr, callback: T) -> Result<Self> {

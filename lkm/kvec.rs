@@ -52,7 +52,7 @@ impl<T: Copy> KVVec<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, always so in an interrupt, and for more than 2 GiB; `EINVAL`
+    /// `ENOMEM`, always so where one must not sleep, and for more than 2 GiB; `EINVAL`
     /// for a `T` that has no size or is aligned to more than 8 bytes.
     pub fn with_capacity(capacity: usize) -> Result<Self> {
         if size_of::<T>() == 0 || align_of::<T>() > 8 {

@@ -26,16 +26,18 @@
 //! is on the heap and stays where it is, so a handle may be moved. Dropping one
 //! cancels what it stands for, waits, and frees it.
 //!
-//! There is one thing that safe code must not do and can: panic. That is a
-//! `BUG()`, which kills the thread and leaves everything as it was, perhaps with
-//! a thread that is gone still on a wait queue (in the lab, it ends the guest). `make check-panics` makes sure
-//! that no module has a panic in it.
+//! There are two things that safe code must not do and can. One is to panic.
+//! That is a `BUG()`, which kills the thread and leaves everything as it was,
+//! perhaps with a thread that is gone still on a wait queue (in the lab, it
+//! ends the guest). `make check-panics` makes sure that no module has a panic
+//! in it. The other is to use more than the few kilobytes of stack that a
+//! thread has; with `CONFIG_VMAP_STACK`, as in the lab, that is a fault, too.
 //!
-//! What sleeps is refused in an interrupt and to a reader of RCU, with a
-//! warning for the first that tries; a mutex is spun for. A handle that is
-//! dropped there is leaked, and what it stands for goes on until the module is
-//! unloaded. Sleeping under a spin lock is a bug that
-//! only a debug kernel (`CONFIG_DEBUG_ATOMIC_SLEEP`) reports; the lab's is none.
+//! What sleeps, to allocate among it, is refused where one must not: in an
+//! interrupt, with interrupts off, under a spin lock, to a reader of RCU. The
+//! first that tries is warned of; a mutex is spun for. A handle that is dropped
+//! there is leaked, and what it stands for goes on until the module is
+//! unloaded. (Only a kernel with `CONFIG_PREEMPT_COUNT` knows of spin locks.)
 //!
 //! It is linked into each module, so what is `static` here is per module. What
 //! not every module needs is generic or `#[inline]`, so that only those that use
@@ -96,6 +98,10 @@ pub mod timer;
 mod types;
 pub mod uaccess;
 pub mod workqueue;
+
+// For macros: in a module, `::core` may be whatever it says.
+#[doc(hidden)]
+pub use core as __core;
 
 pub use error::{Error, Result};
 pub use module::{Module, ThisModule};

@@ -45,7 +45,8 @@ pub trait MiscDevice: Sized + Send + Sync + 'static {
 
     /// read(2) of at least one byte: how many were written to `buffer`, which
     /// may be fewer than there is room for, and never more; 0 means the end,
-    /// for which `cat` waits. To be moved is `position`, if at all.
+    /// for which `cat` waits. The file's position becomes `position`, unless
+    /// this fails; two reads at a time may have begun at the same one.
     fn read(
         &self,
         _file: &File,
@@ -357,21 +358,24 @@ unsafe extern "C" fn write(
     to_isize(result, len)
 }
 
-/// Lends `f` the file position of a call. A stream has none, and a negative
-/// one is not taken back.
+/// Lends `f` the file position of a call; 0 if it is of a stream. It stays as it
+/// was if `f` fails or makes it negative.
 ///
 /// # Safety
 ///
 /// `offset` is null or this call's own.
-unsafe fn with_position<R>(offset: *mut bindings::loff_t, f: impl FnOnce(&mut i64) -> R) -> R {
+unsafe fn with_position(
+    offset: *mut bindings::loff_t,
+    f: impl FnOnce(&mut i64) -> Result<usize>,
+) -> Result<usize> {
     // SAFETY: the caller's promise.
     let mut position = unsafe { offset.as_ref() }.copied().unwrap_or(0);
-    let result = f(&mut position);
+    let count = f(&mut position)?;
     // SAFETY: the caller's promise.
     if let (Some(offset), true) = (unsafe { offset.as_mut() }, position >= 0) {
         *offset = position;
     }
-    result
+    Ok(count)
 }
 
 unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {

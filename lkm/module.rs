@@ -107,7 +107,7 @@ macro_rules! this_module_ptr {
     () => {
         // SAFETY: only the address is taken; the linker makes this symbol the
         // module's own structure.
-        unsafe { ::core::ptr::addr_of!($crate::module::__this_module) as *mut _ }
+        unsafe { $crate::__core::ptr::addr_of!($crate::module::__this_module) as *mut _ }
     };
 }
 
@@ -135,7 +135,7 @@ pub const fn bytes<const N: usize>(s: &str) -> [u8; N] {
 macro_rules! modinfo {
     ($($part:expr),+) => {
         const _: () = {
-            const __INFO: &str = ::core::concat!($($part,)+ "\0");
+            const __INFO: &str = $crate::__core::concat!($($part,)+ "\0");
             #[link_section = ".modinfo"]
             #[used]
             static __BYTES: [u8; __INFO.len()] = $crate::module::bytes(__INFO);
@@ -183,7 +183,7 @@ macro_rules! module {
         /// The name of this module.
         const __MODULE_NAME: &$crate::str::CStr = $crate::c_str!($name);
         /// What every line that this module prints begins with.
-        const __LOG_PREFIX: &$crate::str::CStr = $crate::c_str!(::core::concat!($name, ": "));
+        const __LOG_PREFIX: &$crate::str::CStr = $crate::c_str!($crate::__core::concat!($name, ": "));
 
         $crate::modinfo!("author=", $author);
         $crate::modinfo!("description=", $description);
@@ -200,7 +200,7 @@ macro_rules! module {
             static __SLOT: $crate::module::Slot<$type> = $crate::module::Slot::new();
 
             #[no_mangle]
-            extern "C" fn init_module() -> ::core::ffi::c_int {
+            extern "C" fn init_module() -> $crate::__core::ffi::c_int {
                 // SAFETY: the kernel calls this once, at insmod.
                 unsafe { __SLOT.init() }
             }

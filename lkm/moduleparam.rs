@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | `bool` | `y`, `n`, `1`, `0`, `on`, `off`; no value means yes | `bool` |
 //! | `u8`, `i16`, `u16`, `i32`, `u32`, `i64`, `u64` | a number (`0x…` and `0…` too), in `range` if one is given | itself |
-//! | `octal` | permissions: a number from 0 to 777 in octal, as chmod(1) takes it | `u16` |
+//! | `octal` | permissions, as chmod(1) takes them: 0 to 777 in octal | `u16` |
 //! | `str` | UTF-8 of at most 1,023 bytes; set at insmod only | `&'static str` |
 //!
 //! A bad value is `EINVAL`, and the parameter keeps the one that it had.
@@ -374,7 +374,7 @@ macro_rules! module_param {
         #[doc = $description]
         #[allow(non_upper_case_globals)]
         pub(crate) static $name: $crate::moduleparam::StrParam =
-            $crate::moduleparam::StrParam::new(::core::concat!($default, "\0"));
+            $crate::moduleparam::StrParam::new($crate::__core::concat!($default, "\0"));
         $crate::module_param!(@entry $name str $permissions, $description);
     };
     (
@@ -413,7 +413,7 @@ macro_rules! module_param {
         #[doc = $description]
         #[allow(non_upper_case_globals)]
         pub(crate) static $name: $crate::moduleparam::NumberParam<$type> = {
-            const __RANGE: ::core::ops::RangeInclusive<$type> = $range;
+            const __RANGE: $crate::__core::ops::RangeInclusive<$type> = $range;
             $crate::moduleparam::NumberParam::<$type>::new(
                 $default,
                 *__RANGE.start(),
@@ -423,14 +423,14 @@ macro_rules! module_param {
         $crate::module_param!(@entry $name $type $permissions, $description);
     };
     (@entry $name:ident $type:ident $permissions:expr, $description:literal) => {
-        $crate::modinfo!("parm=", ::core::stringify!($name), ":", $description);
-        $crate::modinfo!("parmtype=", ::core::stringify!($name), ":", $crate::param_type!($type));
+        $crate::modinfo!("parm=", $crate::__core::stringify!($name), ":", $description);
+        $crate::modinfo!("parmtype=", $crate::__core::stringify!($name), ":", $crate::param_type!($type));
         const _: () = {
             const __PERMISSIONS: u16 = $permissions;
             #[link_section = "__param"]
             #[used]
             static __PARAM: $crate::moduleparam::KernelParam = {
-                let name = $crate::c_str!(::core::stringify!($name));
+                let name = $crate::c_str!($crate::__core::stringify!($name));
                 let storage = &$name;
                 let module = $crate::this_module_ptr!();
                 // SAFETY: this is the module.

@@ -91,7 +91,7 @@ impl<T: Send + Sync> PerCpu<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, always so in an interrupt, and for a `T` of more than 32 KiB
+    /// `ENOMEM`, always so where one must not sleep, and for a `T` of more than 32 KiB
     /// or one that is aligned to more than a page; what `init` fails with.
     pub fn new(mut init: impl FnMut(Cpu) -> Result<T>) -> Result<Self> {
         if !may_sleep()
@@ -182,7 +182,7 @@ impl Counter {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, always so in an interrupt.
+    /// `ENOMEM`, always so where one must not sleep.
     pub fn new() -> Result<Self> {
         Ok(Self {
             counts: PerCpu::new(|_| Ok(AtomicU64::new(0)))?,

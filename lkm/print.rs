@@ -38,7 +38,7 @@ macro_rules! print_macro {
         $crate::print::printk(
             $crate::print::Level::$level,
             crate::__LOG_PREFIX,
-            ::core::format_args!($($arg)*),
+            $crate::__core::format_args!($($arg)*),
         )
     };
 }
@@ -107,15 +107,15 @@ macro_rules! pr_debug {
         #[cfg(CONFIG_DYNAMIC_DEBUG)]
         static __CALL: $crate::dynamic_debug::DebugCall = $crate::dynamic_debug::DebugCall::new(
             crate::__MODULE_NAME,
-            $crate::c_str!(::core::module_path!()),
-            $crate::c_str!(::core::file!()),
+            $crate::c_str!($crate::__core::module_path!()),
+            $crate::c_str!($crate::__core::file!()),
             $crate::c_str!($fmt),
-            ::core::line!(),
+            $crate::__core::line!(),
         );
         #[cfg(CONFIG_DYNAMIC_DEBUG)]
-        __CALL.print(::core::format_args!($fmt $($arg)*));
+        __CALL.print($crate::__core::format_args!($fmt $($arg)*));
         #[cfg(not(CONFIG_DYNAMIC_DEBUG))]
-        if ::core::cfg!(debug_assertions) {
+        if $crate::__core::cfg!(debug_assertions) {
             $crate::printk_debug!($fmt $($arg)*);
         }
     }};

@@ -8,7 +8,7 @@
 //! armed timer would then call into a module that is gone. So all sources of a
 //! module are on a list, and [`stop_all`] cancels what is left there before
 //! the module's code is freed. What was leaked stays allocated. So does what
-//! is dropped in an interrupt, where one cannot wait.
+//! is dropped where one cannot wait, as in an interrupt.
 //!
 //! C part: `lkm/helpers/source.c`.
 //!
@@ -97,7 +97,7 @@ impl<T: Quiesce> Deref for Source<T> {
 
 impl<T: Quiesce> Drop for Source<T> {
     fn drop(&mut self) {
-        // In an interrupt one cannot wait: it stays on the list.
+        // Where one cannot wait, it stays on the list.
         if !may_sleep() {
             return;
         }

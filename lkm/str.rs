@@ -89,7 +89,8 @@ pub const fn literal(text: &'static str) -> &'static CStr {
 #[macro_export]
 macro_rules! c_str {
     ($str:expr) => {{
-        const __C_STR: &$crate::str::CStr = $crate::str::literal(::core::concat!($str, "\0"));
+        const __C_STR: &$crate::str::CStr =
+            $crate::str::literal($crate::__core::concat!($str, "\0"));
         __C_STR
     }};
 }

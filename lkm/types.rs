@@ -5,7 +5,6 @@
 use crate::{
     bindings,
     error::{code::ENOMEM, Result},
-    irq::may_sleep,
 };
 use alloc::alloc::{alloc, dealloc};
 use core::{
@@ -70,15 +69,9 @@ impl<T> Pinned<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, always so in an interrupt.
+    /// `ENOMEM`, always so where one must not sleep.
     pub(crate) fn new(value: T) -> Result<Self> {
-        if !may_sleep() {
-            return Err(ENOMEM);
-        }
         let layout = Layout::new::<T>();
-        if layout.size() > MAX_ALLOC {
-            return Err(ENOMEM);
-        }
         let ptr = if layout.size() == 0 {
             NonNull::dangling()
         } else {

@@ -38,18 +38,19 @@ plain!(u8 i8 u16 i16 u32 i32 u64 i64 usize isize);
 /// Says that a struct has no padding, and has that checked:
 /// `as_bytes!(simrupt_stats { ticks, produced })`, with all fields.
 ///
-/// The build says so of every struct in include/uapi. It does not compile if a field is missing, is itself no [`AsBytes`], or
-/// if there is a gap between two fields or after the last.
+/// The build says so of every struct in include/uapi. It does not compile if a
+/// field is missing or is itself no [`AsBytes`] (no array is), or if there is a
+/// gap between two fields or after the last.
 #[macro_export]
 macro_rules! as_bytes {
     ($type:path { $($field:ident),* $(,)? }) => {
         const _: () = {
             const fn size<T, F: $crate::uaccess::AsBytes>(_: fn(&T) -> &F) -> usize {
-                ::core::mem::size_of::<F>()
+                $crate::__core::mem::size_of::<F>()
             }
-            ::core::assert!(
-                ::core::mem::size_of::<$type>() == 0 $(+ size(|it: &$type| &it.$field))*,
-                ::core::concat!(::core::stringify!($type), " has padding"),
+            $crate::__core::assert!(
+                $crate::__core::mem::size_of::<$type>() == 0 $(+ size(|it: &$type| &it.$field))*,
+                $crate::__core::concat!($crate::__core::stringify!($type), " has padding"),
             );
             #[allow(dead_code)]
             fn names_all_fields(it: &$type) {
@@ -189,8 +190,10 @@ impl UserSliceWriter {
 
     /// Writes what of `contents` there is from `position` on and room for, and
     /// moves `position` behind it: all that a read(2) of `contents` has to do.
-    /// How many bytes that was; 0 at or behind the end. As
-    /// [`write_slice`](Self::write_slice), and `position` stays on an error.
+    /// How many bytes that was; 0 at or behind the end.
+    ///
+    /// Unlike C's it is all or nothing: `EFAULT` if not all of that can be
+    /// written, and then `position` stays. Process context, may sleep.
     pub fn simple_read_from_buffer(
         &mut self,
         position: &mut i64,

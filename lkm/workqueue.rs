@@ -45,7 +45,7 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, always so in an interrupt.
+    /// `ENOMEM`, always so where one must not sleep.
     pub fn new_unbound(name: &'static CStr) -> Result<Self> {
         if !may_sleep() {
             return Err(ENOMEM);
@@ -63,7 +63,7 @@ impl Queue {
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // In an interrupt one cannot wait: then it is leaked.
+        // Where one cannot wait, it is leaked.
         if may_sleep() {
             // SAFETY: live by the invariant, and not used again.
             unsafe { bindings::destroy_workqueue(self.ptr.as_ptr()) };

@@ -75,7 +75,7 @@ impl Guarded for Published {
         position: &mut i64,
     ) -> Result<usize> {
         // A copy: reading ends before the next line may sleep.
-        let message: Message = **self.read(&rcu::read_lock());
+        let message = rcu::with_read_lock(|guard| **self.read(guard));
         page.read(&message, buffer, position)
     }
 
@@ -95,7 +95,7 @@ impl Guarded for Published {
     }
 
     fn stats(&self, stats: &mut uapi::misc_stats) {
-        self.read(&rcu::read_lock()).describe(stats);
+        rcu::with_read_lock(|guard| self.read(guard).describe(stats));
         stats.messages = Live::count();
     }
 }

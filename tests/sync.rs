@@ -117,3 +117,10 @@ fn locks_that_sleep_are_spun_for_by_a_reader_of_rcu() {
     let mut module = load("locks_of_a_reader");
     module.expect_complaint("lkm: an RCU reader tried to sleep");
 }
+
+/// Rust's own `alloc` asks as well, though it is not lkm's.
+#[test]
+fn what_allocates_is_refused_under_a_spin_lock() {
+    let mut module = load("spin_lock_sleeps");
+    module.expect_complaint("lkm: a thread tried to sleep in atomic context");
+}

@@ -18,30 +18,34 @@ void lkm_local_irq_restore(unsigned long flags)
 DEFINE_PER_CPU(int, lkm_rcu_readers);
 #endif
 
-/* Whether this thread is an RCU reader. */
-static bool is_rcu_reader(void)
+/*
+ * Whether this thread is an RCU reader: then it must not sleep. Where readers
+ * are not preempted, one that does is taken for one that has ended, and what it
+ * reads is freed.
+ */
+bool lkm_refuse_rcu_reader(void)
 {
 #ifdef CONFIG_PREEMPT_RCU
-	return rcu_preempt_depth();
+	return WARN_ONCE(rcu_preempt_depth(), "lkm: an RCU reader tried to sleep\n");
 #else
-	return raw_cpu_read(lkm_rcu_readers);
+	return WARN_ONCE(raw_cpu_read(lkm_rcu_readers), "lkm: an RCU reader tried to sleep\n");
 #endif
 }
 
 /*
  * Interrupts run on a stack that the next one uses again, so that sleeping
- * there corrupts memory. So may a reader of RCU that sleeps: where readers
- * cannot be preempted, it is taken for one that has ended. Under a spin lock
- * it is a bug as well, but one that the kernel survives; a debug kernel says
- * where it is.
+ * there corrupts memory. And whoever sleeps in atomic context has the scheduler
+ * put the preempt count right, which the locks that are then released put
+ * wrong: an interrupt may look like a thread. A debug kernel says where it is.
+ * (might_sleep() may itself sleep.)
  */
 bool lkm_may_sleep(void)
 {
-	if (WARN_ONCE(in_interrupt(), "lkm: an interrupt handler tried to sleep\n") ||
-	    WARN_ONCE(is_rcu_reader(), "lkm: an RCU reader tried to sleep\n"))
-		return false;
-	might_sleep();
-	return true;
+	__might_sleep(__FILE__, __LINE__);
+	return !WARN_ONCE(in_interrupt(), "lkm: an interrupt handler tried to sleep\n") &&
+	       !lkm_refuse_rcu_reader() &&
+	       !WARN_ONCE(in_atomic() || irqs_disabled(),
+			  "lkm: a thread tried to sleep in atomic context\n");
 }
 
 /* Any CPU will do for a caller that may be moved to another one meanwhile. */

@@ -6,13 +6,12 @@ void lkm_init_rwsem(struct rw_semaphore *sem, const char *name, struct lock_clas
 	__init_rwsem(sem, name, key);
 }
 
-/* As for a mutex, the holder is kept alive. */
 void lkm_down_read(struct rw_semaphore *sem)
 {
 	down_read(sem);
-	get_task_struct(current);
 }
 
+/* As for a mutex, the holder is kept alive: waiters look at a writer. */
 void lkm_down_write(struct rw_semaphore *sem)
 {
 	down_write(sem);
@@ -21,10 +20,7 @@ void lkm_down_write(struct rw_semaphore *sem)
 
 bool lkm_down_read_trylock(struct rw_semaphore *sem)
 {
-	if (!down_read_trylock(sem))
-		return false;
-	get_task_struct(current);
-	return true;
+	return down_read_trylock(sem);
 }
 
 bool lkm_down_write_trylock(struct rw_semaphore *sem)
@@ -38,7 +34,6 @@ bool lkm_down_write_trylock(struct rw_semaphore *sem)
 void lkm_up_read(struct rw_semaphore *sem)
 {
 	up_read(sem);
-	put_task_struct(current);
 }
 
 void lkm_up_write(struct rw_semaphore *sem)

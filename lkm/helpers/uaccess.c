@@ -7,15 +7,18 @@ static bool has_user_memory(void)
 	return in_task() && current->mm;
 }
 
-/* To wait for a page is to sleep. */
+/*
+ * To wait for a page is to sleep. In atomic context the kernel does not, and
+ * nothing is copied of the page; but of an RCU reader it does not know.
+ */
 unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n)
 {
-	return lkm_may_sleep() && has_user_memory() ? copy_from_user(to, from, n) : n;
+	return has_user_memory() && !lkm_refuse_rcu_reader() ? copy_from_user(to, from, n) : n;
 }
 
 unsigned long lkm_copy_to_user(void __user *to, const void *from, unsigned long n)
 {
-	return lkm_may_sleep() && has_user_memory() ? copy_to_user(to, from, n) : n;
+	return has_user_memory() && !lkm_refuse_rcu_reader() ? copy_to_user(to, from, n) : n;
 }
 
 /* As copy_to_user, but what is not in memory is left uncopied, not waited for. */

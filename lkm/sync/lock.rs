@@ -212,7 +212,7 @@ macro_rules! with_lock_class {
         $crate::with_lock_class!(
             $new,
             ($($arg),*),
-            ::core::concat!(::core::file!(), ":", ::core::line!())
+            $crate::__core::concat!($crate::__core::file!(), ":", $crate::__core::line!())
         )
     };
     ($new:path, ($($arg:expr),*), $name:expr) => {{

@@ -9,7 +9,7 @@ use crate::{bindings, irq::may_sleep, str::CStr};
 
 /// A lock for process context, under which one may sleep.
 ///
-/// Taking it may sleep; in an interrupt it spins instead, perhaps for ever,
+/// Taking it may sleep; where one must not, it spins instead, perhaps for ever,
 /// after a warning. See [`new_mutex!`](crate::new_mutex!).
 pub type Mutex<T> = Lock<T, MutexBackend>;
 

@@ -5,7 +5,7 @@
 //! C header: `include/linux/rcupdate.h`.
 //!
 //! ```text
-//!  reader          [ read_lock ── read ─ ... ─ drop ]
+//!  reader          [ with_read_lock ── read ─ ...  ]
 //!  writer   lock ── replace ── drop ── old: ....... grace period ....... free
 //!                      └ from here on, new readers read the new value
 //! ```
@@ -23,38 +23,32 @@ use core::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 
-/// A reader: what is read while it exists is not freed.
-///
-/// Made by [`read_lock`]. What would sleep is refused while there is one, as in
-/// an interrupt. A guard that is leaked may keep all grace periods of the
-/// kernel from ending.
+/// The proof that one is a reader: what is read with it is not freed while it
+/// lasts. See [`with_read_lock`].
 ///
 /// # Invariants
 ///
 /// This thread is in a read-side critical section.
-#[must_use = "reading ends when the guard is dropped"]
 pub struct Guard {
     // It is a thread that reads.
     _not_send: PhantomData<*mut ()>,
 }
 
-/// Begins to read; any context.
+/// Runs `f` as a reader; any context. What would sleep is refused to it.
+///
+/// The guard is lent, as it must not be leaked: the kernel has a limit to how
+/// many it can count, and ends the reading of a thread that ends.
 #[inline]
-pub fn read_lock() -> Guard {
+pub fn with_read_lock<R>(f: impl FnOnce(&Guard) -> R) -> R {
     // SAFETY: always allowed.
     unsafe { bindings::lkm_rcu_read_lock() };
-    // INVARIANT: just begun.
-    Guard {
+    // INVARIANT: just begun, and `f` cannot keep what it is lent.
+    let result = f(&Guard {
         _not_send: PhantomData,
-    }
-}
-
-impl Drop for Guard {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: this thread reads, by the invariant.
-        unsafe { bindings::lkm_rcu_read_unlock() };
-    }
+    });
+    // SAFETY: this thread reads, since above.
+    unsafe { bindings::lkm_rcu_read_unlock() };
+    result
 }
 
 /// `struct rcu_head`: a macro says so to C.
@@ -106,7 +100,7 @@ impl<T: Send + Sync + 'static> Pointer<T> {
     }
 
     /// The value as it is now (`rcu_dereference`); any context. It stays as it
-    /// is, and in memory, until `guard` is dropped.
+    /// is, and in memory, for as long as there is the guard.
     #[inline]
     pub fn read<'a>(&'a self, _guard: &'a Guard) -> &'a T {
         // Acquire: what was written to the value before it was published.
@@ -172,7 +166,7 @@ impl<T: Send + Sync + 'static> Writer<'_, T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; then the value is as it was.
+    /// `ENOMEM`; then the value is as it was, and `new` is dropped.
     pub fn replace(&mut self, new: T) -> Result<Old<T>> {
         let new = Node::new(new)?.into_raw();
         // Release: the value, to those who read it through the pointer.
@@ -198,6 +192,9 @@ impl<T: Send + Sync + 'static> Writer<'_, T> {
 pub struct Old<T: Send + Sync + 'static> {
     node: NonNull<Node<T>>,
 }
+
+// SAFETY: it owns its `T`, to which readers have shared access.
+unsafe impl<T: Send + Sync + 'static> Send for Old<T> {}
 
 impl<T: Send + Sync + 'static> Old<T> {
     /// Waits for a grace period, and frees the value; process context, sleeps

@@ -25,10 +25,10 @@ struct Inner<T> {
 
 /// `struct rw_semaphore`, with the data that it guards; for process context.
 ///
-/// Taking it may sleep, and one may sleep under it. Where one must not, it spins
-/// instead, perhaps for ever, after a warning. To take it twice, be it for reading,
-/// may deadlock: a writer that waits comes before new readers. A guard that is
-/// leaked never releases. See [`new_rwsem!`](crate::new_rwsem!).
+/// Taking it may sleep, and one may sleep under it. Where one must not, it
+/// spins instead, perhaps for ever, after a warning. A thread that has it must
+/// not take it again, not even to read: a writer that waits comes before new
+/// readers. A guard that is leaked never releases. See [`new_rwsem!`](crate::new_rwsem!).
 ///
 /// # Invariants
 ///

@@ -62,7 +62,7 @@ impl WaitQueue {
     /// # Errors
     ///
     /// `ERESTARTSYS` if a signal came first: to be returned to userland as it
-    /// is, where it means a restart or `EINTR`. `EDEADLK` in an interrupt.
+    /// is, where it means a restart or `EINTR`. `EDEADLK` where one must not sleep.
     pub fn wait_interruptible(&self, mut condition: impl FnMut() -> bool) -> Result {
         if !may_sleep() {
             return Err(EDEADLK);
@@ -86,8 +86,7 @@ impl WaitQueue {
             if ret != 0 {
                 break to_result(ret as c_int);
             }
-            // SAFETY: process context, as was checked. Under a spin lock the
-            // kernel complains and goes on; the lock stays taken.
+            // SAFETY: one may sleep, as was checked.
             unsafe { bindings::schedule() };
         };
         // SAFETY: both are initialised.

@@ -6,6 +6,7 @@
 //! `case=NAME` says what init does. A promise that is broken is a line and
 //! `EPROTO`.
 
+use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use lkm::{
     hrtimer::{HrTimer, HrTimerCallback, HrTimerRestart},
@@ -98,8 +99,7 @@ struct Reader {
 
 impl HrTimerCallback for Reader {
     fn run(&mut self) -> HrTimerRestart {
-        let guard = rcu::read_lock();
-        if !self.shared.read(&guard).stays(200) {
+        if !rcu::with_read_lock(|guard| self.shared.read(guard).stays(200)) {
             WRONG.fetch_add(1, Ordering::Relaxed);
         }
         READS.fetch_add(1, Ordering::Relaxed);
@@ -193,13 +193,11 @@ fn rcu_readers_and_writers(deferred: bool) -> Result {
     }
     let mut reads = 0u32;
     while reads < 100 || REPLACED.load(Ordering::Relaxed) < 20 {
-        let guard = rcu::read_lock();
         // Long enough that a writer that did not wait would free it meanwhile.
-        if !shared.read(&guard).stays(20_000) {
+        if !rcu::with_read_lock(|guard| shared.read(guard).stays(20_000)) {
             WRONG.fetch_add(1, Ordering::Relaxed);
         }
         reads = reads.wrapping_add(1);
-        drop(guard);
         // Sleeps: where threads are not preempted, a grace period waits for that.
         let ticks = READS.load(Ordering::Relaxed);
         done.moved
@@ -222,24 +220,25 @@ fn rcu_readers_and_writers(deferred: bool) -> Result {
 /// A value of before is there, and whole, until the reader ends.
 fn rcu_keeps_what_is_read() -> Result {
     let shared = shared()?;
-    let guard = rcu::read_lock();
-    let before = shared.read(&guard);
-    let queue = Queue::new_unbound(c_str!("sync_test"));
-    // To allocate may sleep, and this is a reader.
-    check!(queue.is_err());
-    check!(shared.lock().replace(Pair::new(1)).is_err());
-    check!(before.is_whole() && before.number == 0);
-    drop(guard);
+    rcu::with_read_lock(|guard| {
+        let before = shared.read(guard);
+        // To allocate may sleep, and this is a reader.
+        check!(Queue::new_unbound(c_str!("sync_test")).is_err());
+        check!(shared.lock().replace(Pair::new(1)).is_err());
+        check!(before.is_whole() && before.number == 0);
+        Ok(())
+    })?;
     replace(&shared, false)?;
-    check!(shared.read(&rcu::read_lock()).number == 1);
+    check!(rcu::with_read_lock(|guard| shared.read(guard).number) == 1);
 
     // Whoever cannot wait leaves it to RCU.
     let old = shared.lock().replace(Pair::new(2))?;
-    let guard = rcu::read_lock();
-    let now = shared.read(&guard);
-    drop(old);
-    check!(now.is_whole() && now.number == 2);
-    Ok(())
+    rcu::with_read_lock(|guard| {
+        let now = shared.read(guard);
+        drop(old);
+        check!(now.is_whole() && now.number == 2);
+        Ok(())
+    })
 }
 
 /// Is told apart in the log from those of another run.
@@ -406,12 +405,26 @@ fn semaphore() -> Result {
 fn locks_of_a_reader() -> Result {
     let mutex = new_mutex!(1, "sync_test_mutex")?;
     let semaphore = new_rwsem!(2, "sync_test_rwsem")?;
-    let guard = rcu::read_lock();
-    check!(*mutex.lock() == 1);
-    check!(*semaphore.read() == 2);
-    *semaphore.write() = 3;
-    drop(guard);
+    rcu::with_read_lock(|_| {
+        check!(*mutex.lock() == 1);
+        check!(*semaphore.read() == 2);
+        *semaphore.write() = 3;
+        Ok(())
+    })?;
     check!(*semaphore.read() == 3);
+    Ok(())
+}
+
+/// Sleeping under a spin lock, and what allocates under it unasked.
+fn spin_lock_sleeps() -> Result {
+    let lock = new_spinlock_irq!(0, "sync_test_spin")?;
+    let guard = lock.lock();
+    check!(Arc::try_new(1).is_err());
+    let mut bytes = Vec::<u8>::new();
+    check!(bytes.try_reserve(100).is_err());
+    drop(guard);
+    check!(bytes.try_reserve(100).is_ok());
+    check!(Arc::try_new(1).is_ok());
     Ok(())
 }
 
@@ -435,6 +448,7 @@ impl Module for Test {
             "saturate" => saturate()?,
             "semaphore" => semaphore()?,
             "locks_of_a_reader" => locks_of_a_reader()?,
+            "spin_lock_sleeps" => spin_lock_sleeps()?,
             other => {
                 pr_err!("case={}: there is no such case\n", other);
                 return Err(EINVAL);
