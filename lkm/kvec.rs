@@ -28,7 +28,7 @@ use core::{
 /// so it can be had in sizes for which there is no single piece any more.
 ///
 /// Dropping it frees the memory, which may sleep, but not in an interrupt. A
-/// large one that a reader of RCU drops is leaked.
+/// large one that is dropped by a reader of RCU or under a spin lock is leaked.
 ///
 /// # Invariants
 ///

@@ -9,7 +9,7 @@ void *lkm_kvmalloc(size_t size)
 
 /*
  * Memory from vmalloc is unmapped, which may sleep; in an interrupt C leaves
- * that to a worker. A reader of RCU must not sleep either, and leaks it.
+ * that to a worker. Who else must not sleep leaks it.
  */
 void lkm_kvfree(const void *addr)
 {
