@@ -90,7 +90,7 @@ programs := $(patsubst userland/%/Cargo.toml,-p %,$(wildcard userland/*/Cargo.to
 guest_test = RLKM_ARCH=$(ARCH) RLKM_KDIR="$$kdir" $(for_guest) \
 	$(cargo) test --locked --target $(target) -p tests
 
-demo: modules userland ## load every module in a guest, read from the nodes, unload
+demo: modules userland ## load every module in a guest, try the nodes, unload
 	@$(find_kdir) && $(lab) run --arch $(ARCH) --kdir "$$kdir" --program scripts/demo.sh -- demo.sh
 
 shell: modules userland ## a shell in a guest that has all modules and programs

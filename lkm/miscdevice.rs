@@ -56,7 +56,7 @@ pub trait MiscDevice: Sized + Send + Sync + 'static {
         Err(EINVAL)
     }
 
-    /// write(2) of at least one byte: how many were taken from `buffer`.
+    /// write(2): how many bytes were taken from `buffer`, which may be empty.
     fn write(
         &self,
         _file: &File,
@@ -344,9 +344,6 @@ unsafe extern "C" fn write(
     len: usize,
     offset: *mut bindings::loff_t,
 ) -> isize {
-    if len == 0 {
-        return 0;
-    }
     // SAFETY: as in `read`.
     let result = unsafe {
         let (session, vtable) = session(file);

@@ -2,9 +2,9 @@
 
 //! `/dev/misc_mutex`: a message guarded by a mutex.
 //!
-//! Who waits for a mutex sleeps, and who holds it may sleep: so a message is
-//! copied from and to userland with the lock held. One whose memory is slow, a
-//! page that has to come from a disk, has all others wait.
+//! A thread that waits for a mutex sleeps, and the holder may sleep, too. So
+//! messages are copied from and to userland with the lock held. The price: if a
+//! page of one user has to come from a disk first, everybody waits.
 //!
 //! The calls of the node are in `misc/device.rs`; what is here is the guarding.
 #[path = "misc/device.rs"]
@@ -37,7 +37,7 @@ module! {
         mode: octal {
             default: 0o600,
             permissions: 0o444,
-            description: "permissions of the node, in octal",
+            description: "permissions of the node, in octal: 0 to 0777",
         },
     },
 }

@@ -7,9 +7,11 @@
 //! a new message and has the old one freed when no reader is left that could
 //! have seen it: after a grace period. Writers wait for each other.
 //!
-//! By default a writer waits for the grace period itself, some milliseconds. With
-//! `deferred=1` it goes on at once, and leaves the old message to `call_rcu`; the
-//! statistics show how many there are. Unloading waits for these.
+//! By default a writer waits for the grace period itself, for milliseconds or
+//! some tens of them. With `deferred=1` it goes on at once, and leaves the old
+//! message to `call_rcu`: while `misc hammer` runs, `misc stats` shows how many
+//! `messages` are in memory, the current one among them. Unloading waits for
+//! the others.
 //!
 //! The calls of the node are in `misc/device.rs`; what is here is the guarding.
 #[path = "misc/device.rs"]
@@ -45,7 +47,7 @@ module! {
         mode: octal {
             default: 0o600,
             permissions: 0o444,
-            description: "permissions of the node, in octal",
+            description: "permissions of the node, in octal: 0 to 0777",
         },
         deferred: bool {
             default: false,

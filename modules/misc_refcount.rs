@@ -6,13 +6,16 @@
 //! An open file holds a reference to the message that it was opened with, and
 //! reads that one until it is closed, without a lock: a message never changes.
 //! A write makes a new message, for those who open next (not for the file that
-//! it was written through). The last one to give up its reference frees it.
+//! it was written through). The last one to give up its reference frees it:
+//! `Arc` sees to that. `references` counts the same once more, to be shown, and
+//! to be broken.
 //!
 //! With `buggy=1` an open counts one reference more than a `refcount_t` can
-//! hold. Where a plain integer would begin again at the bottom, come to 0 and
-//! have memory freed that is in use, this one warns, and stays where it is: the
-//! worst that follows is a leak. (It warns again at the close, of a count that
-//! is no longer right.) The statistics show it until the module is loaded anew.
+//! hold. A plain integer would begin again at the bottom and come to 0, and
+//! what it stands for would be freed while in use. This one warns, and stays
+//! where it is, so that the worst could be a leak; here it is a wrong number,
+//! 3221225472 in the statistics until the module is loaded anew. (The close
+//! warns, too, of a count that "hit 0": in its own words, for it is only lost.)
 //!
 //! The calls of the node are in `misc/device.rs`; what is here is the guarding.
 #[path = "misc/device.rs"]
@@ -45,7 +48,7 @@ module! {
         mode: octal {
             default: 0o600,
             permissions: 0o444,
-            description: "permissions of the node, in octal",
+            description: "permissions of the node, in octal: 0 to 0777",
         },
         buggy: bool {
             default: false,
@@ -115,6 +118,7 @@ impl Guarded for Refcounted {
     fn stats(&self, stats: &mut uapi::misc_stats) {
         self.current.lock().describe(stats);
         stats.messages = Live::count();
+        // As C shows it: a count that is saturated is negative as an `int`.
         stats.references = self.references.read() as u32 as u64;
     }
 }

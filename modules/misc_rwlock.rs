@@ -36,7 +36,7 @@ module! {
         mode: octal {
             default: 0o600,
             permissions: 0o444,
-            description: "permissions of the node, in octal",
+            description: "permissions of the node, in octal: 0 to 0777",
         },
     },
 }

@@ -44,7 +44,7 @@ module! {
         mode: octal {
             default: 0o600,
             permissions: 0o444,
-            description: "permissions of the node, in octal",
+            description: "permissions of the node, in octal: 0 to 0777",
         },
         buggy: bool {
             default: false,

@@ -14,20 +14,21 @@
 //!
 //! | call | argument | result | errno |
 //! | --- | --- | --- | --- |
+//! | open(2) | | an open file | `ENOMEM` |
 //! | write(2), pwrite(2) | bytes | all of them: an event, and so many bytes, on the CPU that runs this | `EFAULT`, `EINTR` (killed) |
 //! | read(2), pread(2) | buffer | the table from the position on; 0 at its end | `EFAULT` |
-//! | lseek(2) | `SEEK_SET`, `SEEK_CUR` | the new position | `EINVAL` |
+//! | lseek(2) | `SEEK_SET`, `SEEK_CUR` | the new position | `EINVAL`: any other, or below 0 |
 //! | poll(2) | | always `POLLIN` and `POLLOUT` | |
 //! | ioctl(2) `PERCPU_COUNTER_GET_CPU` | `struct percpu_counter_cpu *` | 0 | `ENXIO` (no such CPU), `EFAULT` |
 //! | ioctl(2) `PERCPU_COUNTER_GET_TOTAL` | `struct percpu_counter_total *` | 0 | `EFAULT` |
 //! | ioctl(2) `PERCPU_COUNTER_RESET` | | 0 | `EBADF`, if not open for writing |
 //! | ioctl(2), any other | | | `ENOTTY` |
 //!
-//! A read or write of 0 bytes is 0 and does nothing; a write that fails counts
+//! A read or write of 0 bytes returns 0 and does nothing; a write that fails counts
 //! nothing. The position is that of reads: a write leaves it alone.
 //!
-//! With `threads`, each CPU that is online has a thread, which counts an event
-//! of no bytes every `step_ms`. It goes with its CPU and comes back with it;
+//! With `threads=1`, the default, each CPU that is online has a thread, which
+//! counts an event of no bytes every `step_ms`. It goes with its CPU and comes back with it;
 //! what was counted stays.
 
 #[path = "percpu_counter/statistics.rs"]
@@ -69,12 +70,12 @@ module! {
             default: 100,
             range: 1..=10_000,
             permissions: 0o644,
-            description: "milliseconds between two steps of a thread, 1 to 10000",
+            description: "milliseconds between two steps of a thread, 1 to 10000; a change counts from its next step on",
         },
         mode: octal {
             default: 0o600,
             permissions: 0o444,
-            description: "permissions of the node, in octal",
+            description: "permissions of the node, in octal: 0 to 0777",
         },
     },
 }
@@ -134,6 +135,9 @@ impl MiscDevice for OpenFile {
     /// Reads the bytes, though nobody wants them: a bad pointer is an error.
     fn write(&self, _file: &File, buffer: &mut UserSliceReader, _: &mut i64) -> Result<usize> {
         let len = buffer.len();
+        if len == 0 {
+            return Ok(0);
+        }
         let mut chunk = [0; 512];
         while !buffer.is_empty() {
             if fatal_signal_pending() {

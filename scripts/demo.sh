@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 #
-# What `make demo` does in the guest, each command printed before it runs.
+# What `make demo` does in the guest; what matters is printed before it runs.
 # `make shell` gives a shell in which the same can be tried by hand.
 set -e
 
@@ -20,7 +20,7 @@ run lsmod
 echo
 
 for node in /dev/misc_*; do
-	run misc set "guarded as $(basename "$node") does" --node "$node"
+	run misc set "$(basename "$node")-says-hello" --node "$node"
 	run misc get --node "$node"
 	echo
 done

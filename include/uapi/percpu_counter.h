@@ -19,7 +19,7 @@ struct percpu_counter_cpu {
 	__u64 bytes;		/* out: bytes of the writes */
 };
 
-/* The sum over all CPUs, those among them that are offline. */
+/* The sum over all CPUs, including those that are offline. */
 struct percpu_counter_total {
 	__u64 cpus;		/* one more than the highest number that a CPU can have */
 	__u64 events;

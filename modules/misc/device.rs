@@ -5,16 +5,22 @@
 //!
 //! | call | argument | result | errno |
 //! | --- | --- | --- | --- |
+//! | open(2) | | an open file | `ENOMEM` |
 //! | read(2), pread(2) | buffer | the message from the position on; 0 at its end | `EFAULT` |
 //! | write(2), pwrite(2) | 1 to 128 bytes | all of them: they are the message now | `EMSGSIZE`, `EFAULT`, `ENOMEM` |
-//! | lseek(2) | `SEEK_SET`, `SEEK_CUR` | the new position | `EINVAL` |
+//! | lseek(2) | `SEEK_SET`, `SEEK_CUR` | the new position | `EINVAL`: any other, or below 0 |
 //! | poll(2) | | always `POLLIN` and `POLLOUT` | |
 //! | ioctl(2) `MISC_GET_STATS` | `struct misc_stats *` | 0 | `EFAULT` |
 //! | ioctl(2) `MISC_RESET_STATS` | | 0 | `EBADF`, if not open for writing |
 //! | ioctl(2), any other | | | `ENOTTY` |
 //!
-//! A read or write of 0 bytes is 0 and does nothing. What fails changes nothing
-//! but the count of errors.
+//! A read or write of 0 bytes returns 0 and does nothing. What fails changes
+//! nothing but the count of errors.
+//!
+//! A read that begins where the file's last one ended goes on in the same
+//! message, even if that was replaced since: to see the new one, seek to 0 or
+//! open again. (A file of misc_refcount keeps the message that it was opened
+//! with.)
 //!
 //! The position is that of reads. A write replaces the message whatever the
 //! position is, and leaves it alone: the offset of pwrite(2) and `O_APPEND` make
@@ -116,8 +122,8 @@ pub(crate) trait Guarded: Send + Sync + Sized + 'static {
     fn stats(&self, stats: &mut uapi::misc_stats);
 }
 
-/// The guarded message, and what is counted: by atomics, as nothing else is
-/// to be consistent with a count.
+/// The guarded message, and what is counted: atomics are enough for that, as no
+/// count has to agree with another.
 pub(crate) struct Device<G> {
     guarded: G,
     bytes_read: AtomicU64,
@@ -209,6 +215,9 @@ impl<G: Guarded> MiscDevice for OpenFile<G> {
     fn write(&self, _file: &File, buffer: &mut UserSliceReader, _: &mut i64) -> Result<usize> {
         let device = &self.device;
         let count = buffer.len();
+        if count == 0 {
+            return Ok(0);
+        }
         device.counted(device.guarded.replace(buffer))?;
         device
             .bytes_written

@@ -9,7 +9,7 @@ use lkm::{new_spinlock, prelude::*, sync::SpinLock, uaccess::UserSliceWriter};
 /// message and half of another, as seq_file does.
 ///
 /// The lock is this file's own: nobody waits for it who has another one open.
-/// It is the last in the order.
+/// Lock order: the module's own lock, if it is held, then this one.
 pub(crate) struct Page(SpinLock<Option<(Message, i64)>>);
 
 impl Page {

@@ -34,7 +34,7 @@ Examples:
   misc --node /dev/misc_rcu set 'Hello there'  another message, of these 11 bytes
   date | misc set                              a message from standard input, its newline as well
   misc stats --json                            the statistics, for a program
-  misc stats --reset                           counts reads, writes, opens and errors from 0 again
+  misc stats --reset                           sets bytes read, bytes written, opens and errors to 0
   misc hammer --readers 4 --writers 2 --seconds 10
                                                ends with status 1 if a message was torn
 
@@ -79,7 +79,7 @@ enum Verb {
         #[arg(long)]
         json: bool,
 
-        /// Show nothing; count reads, writes, opens and errors from 0 again
+        /// Show nothing; set bytes_read, bytes_written, opens and errors to 0
         #[arg(long, conflicts_with = "json")]
         reset: bool,
     },

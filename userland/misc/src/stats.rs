@@ -33,11 +33,7 @@ fn rows(stats: &misc_stats) -> [(&'static str, u64, &'static str); 8] {
             "bytes of the messages that were written",
         ),
         ("opens", opens, "times that the node was opened"),
-        (
-            "errors",
-            errors,
-            "reads, writes and ioctls that were refused",
-        ),
+        ("errors", errors, "reads, writes and ioctls that failed"),
         (
             "messages",
             messages,
@@ -89,7 +85,7 @@ mod tests {
         assert_eq!(table.lines().count(), 8);
         for line in [
             "bytes_read                        3  bytes that readers got\n",
-            "errors                            6  reads, writes and ioctls that were refused\n",
+            "errors                            6  reads, writes and ioctls that failed\n",
         ] {
             assert!(table.contains(line), "{table}");
         }
