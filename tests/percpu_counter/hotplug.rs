@@ -199,7 +199,7 @@ fn loading_and_unloading_while_a_cpu_comes_and_goes() {
                 assert_eq!(spare.set_online(true), Ok(()));
             }
         });
-        for _ in 0..40 {
+        for _ in 0..10 {
             module.reload(&["step_ms=1"]);
         }
         done.store(true, Ordering::Relaxed);

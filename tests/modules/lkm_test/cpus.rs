@@ -247,7 +247,8 @@ pub(crate) fn stop_before_run() -> Result {
     };
     let here = CpuGuard::new().cpu();
     drop(KThread::spawn_on(here, THREAD, sleeper)?);
-    check!(*runs.ticks.lock() == 0 && *drops.ticks.lock() == 1);
+    check!(*runs.ticks.lock() == 0);
+    check!(*drops.ticks.lock() == 1);
     Ok(())
 }
 
