@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whatever the kernel may call back into: timers, tasklets, work, devices.
+//! Whatever the kernel may call back into: timers, tasklets, work, threads,
+//! hotplug states, devices.
 //!
 //! A [`Source`] owns the C object together with what its callback uses, and
 //! dropping it first cancels and waits. But dropping cannot be relied on: safe

@@ -60,7 +60,11 @@ void lkm_call_rcu(struct rcu_head *head, rcu_callback_t func)
  * of that round, and what it armed, under the lock of a source that the round
  * had released, reads `stopped`. (hrtimer_cancel looks at an idle timer without
  * its lock: there it is smp_mb() that counts.) So after the second round nothing
- * is left. The same holds for RCU's callbacks, with rcu_barrier() for quiesce.
+ * is left. A thread is not armed but made, under a lock that its quiesce takes,
+ * and not at all once that was there. What stops others as it is stopped
+ * (a hotplug state its threads) may come before them or after: to be stopped
+ * twice is once. The same holds for RCU's callbacks, with rcu_barrier() for
+ * quiesce.
  * File operations are no callbacks: lkm/module.rs waits for them.
  */
 void lkm_sources_stop(void)

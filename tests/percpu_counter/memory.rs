@@ -11,7 +11,7 @@ use abi::percpu_counter::{
 use nix::errno::Errno;
 use nix::sys::signal::{kill, Signal};
 use nix::sys::wait::{waitpid, WaitStatus};
-use nix::unistd::{fork, ForkResult};
+use nix::unistd::{close, fork, pipe, read, ForkResult};
 use tests::{ioctl_at, read_at, write_at, EdgeOfMemory, Gibibyte, KERNEL, UNMAPPED};
 
 use crate::node::{counts, load_without_threads, Node, Table};
@@ -128,25 +128,29 @@ fn get_cpu_needs_memory_that_it_can_write_to() {
     assert_eq!(answer, Err(Errno::EFAULT));
 }
 
-/// Reading a GiB takes the kernel longer than it takes to kill the writer.
+/// Reading a GiB takes the kernel much longer than it takes to kill the writer.
 #[test]
 fn killing_the_writer_ends_a_huge_write_and_counts_nothing() {
     let _module = load_without_threads();
     let node = Node::open();
     let mut memory = Gibibyte::new();
     let bytes = memory.bytes();
-    // SAFETY: the child makes two system calls and nothing else.
+    let (there, here) = pipe().expect("pipe(2) failed");
+    // SAFETY: the child makes three system calls and nothing else.
     match unsafe { fork() }.expect("fork(2) failed") {
         ForkResult::Child => unsafe {
+            libc::write(here, bytes.as_ptr().cast(), 1);
             libc::write(node.as_raw_fd(), bytes.as_ptr().cast(), bytes.len());
             libc::_exit(0)
         },
         ForkResult::Parent { child } => {
-            thread::sleep(Duration::from_millis(100));
+            assert_eq!(read(there, &mut [0]), Ok(1));
+            thread::sleep(Duration::from_millis(5));
             kill(child, Signal::SIGKILL).unwrap();
             let end = waitpid(child, None);
             assert_eq!(end, Ok(WaitStatus::Signaled(child, Signal::SIGKILL, false)));
         }
     }
+    close(there).and_then(|()| close(here)).unwrap();
     assert_eq!(node.total(), counts(0, 0));
 }
