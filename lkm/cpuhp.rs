@@ -32,7 +32,8 @@ pub trait HotplugCallback: Send + Sync + 'static {
     fn online(&self, cpu: Cpu) -> Result;
 
     /// A CPU is about to go offline, or the state ends: the opposite of an
-    /// `online` that has succeeded. If the CPU cannot go after all, there is
+    /// `online` that has succeeded, or, while the module is being unloaded, of
+    /// one whose error was ignored. If the CPU cannot go after all, there is
     /// another `online`.
     fn offline(&self, cpu: Cpu);
 }

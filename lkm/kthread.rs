@@ -130,9 +130,9 @@ impl<T: KThreadCallback> KThread<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, always so where one must not sleep; `EAGAIN` if there are too many
-    /// threads; `EINTR` if the caller is killed; `ESHUTDOWN` while the module
-    /// is being unloaded.
+    /// `ENOMEM`, always so where one must not sleep; `EAGAIN` if there are too
+    /// many threads; `EINTR` if the caller is killed; `ESHUTDOWN` while the
+    /// module is being unloaded.
     pub fn spawn(name: &'static CStr, callback: T) -> Result<Self> {
         Self::start(None, name, callback)
     }
@@ -142,8 +142,9 @@ impl<T: KThreadCallback> KThread<T> {
     /// A CPU that goes offline while it has such a thread sends it elsewhere,
     /// and so does one that is offline already. From when a CPU goes to where
     /// [`crate::cpuhp`] calls back, the thread may run elsewhere, too; what must
-    /// not needs a [`CpuGuard`](crate::percpu::CpuGuard) to look where it is. If
-    /// the CPU does not go after all, [`Context::sleep`] brings the thread back.
+    /// not looks where it is, in
+    /// [`with_preempt_disabled`](crate::percpu::with_preempt_disabled). If the
+    /// CPU does not go after all, [`Context::sleep`] brings the thread back.
     ///
     /// # Errors
     ///

@@ -21,12 +21,8 @@ use core::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// Keeps this thread on its CPU, by switching preemption off: one must not
-/// sleep. Any context.
-///
-/// A guard that is leaked leaves preemption off, and the kernel complains when
-/// the thread sleeps.
-#[must_use = "the thread may go to another CPU when the guard is dropped"]
+/// The proof that this thread stays on its CPU, for as long as it has this. See
+/// [`with_preempt_disabled`].
 pub struct CpuGuard {
     cpu: Cpu,
     // Preemption is this thread's.
@@ -34,29 +30,28 @@ pub struct CpuGuard {
 }
 
 impl CpuGuard {
-    /// Stays on the CPU that runs this.
-    #[allow(clippy::new_without_default)]
-    pub fn new() -> Self {
-        // SAFETY: always allowed, and what runs code is a possible CPU.
-        let cpu = unsafe { Cpu::from_number_unchecked(bindings::lkm_get_cpu()) };
-        Self {
-            cpu,
-            _not_send: PhantomData,
-        }
-    }
-
     /// The CPU that runs this.
     pub fn cpu(&self) -> Cpu {
         self.cpu
     }
 }
 
-impl Drop for CpuGuard {
-    fn drop(&mut self) {
-        // SAFETY: `new` has switched preemption off once for this guard, on
-        // this thread. The switch is a count, so guards may overlap.
-        unsafe { bindings::lkm_put_cpu() };
-    }
+/// Runs `f` on the CPU that runs this, with preemption off (`get_cpu`); any
+/// context. What would sleep is refused to it.
+///
+/// The guard is lent, as it must not be leaked: the kernel has room to count
+/// 255 of them, and from then on takes a thread for an interrupt.
+#[inline]
+pub fn with_preempt_disabled<R>(f: impl FnOnce(&CpuGuard) -> R) -> R {
+    // SAFETY: always allowed, and what runs code is a possible CPU.
+    let cpu = unsafe { Cpu::from_number_unchecked(bindings::lkm_get_cpu()) };
+    let result = f(&CpuGuard {
+        cpu,
+        _not_send: PhantomData,
+    });
+    // SAFETY: switched off above, on this thread.
+    unsafe { bindings::lkm_put_cpu() };
+    result
 }
 
 /// A `T` for each CPU that is possible, online or not.
@@ -91,8 +86,9 @@ impl<T: Send + Sync> PerCpu<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, always so where one must not sleep, and for a `T` of more than 32 KiB
-    /// or one that is aligned to more than a page; what `init` fails with.
+    /// `ENOMEM`, always so where one must not sleep, and for a `T` of more than
+    /// 32 KiB or one that is aligned to more than a page; what `init` fails
+    /// with.
     pub fn new(mut init: impl FnMut(Cpu) -> Result<T>) -> Result<Self> {
         if !may_sleep()
             || size_of::<T>() > bindings::BINDINGS_PCPU_MIN_UNIT_SIZE as usize

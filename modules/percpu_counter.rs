@@ -44,7 +44,7 @@ use lkm::{
     fs::File,
     miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
     new_mutex,
-    percpu::CpuGuard,
+    percpu::with_preempt_disabled,
     prelude::*,
     sync::{Arc, Mutex},
     task::fatal_signal_pending,
@@ -146,7 +146,7 @@ impl MiscDevice for OpenFile {
             let part = chunk.len().min(buffer.len());
             buffer.read_slice(chunk.get_mut(..part).unwrap_or_default())?;
         }
-        self.statistics.count(&CpuGuard::new(), len as u64);
+        with_preempt_disabled(|here| self.statistics.count(here, len as u64));
         Ok(len)
     }
 

@@ -118,6 +118,12 @@ fn locks_that_sleep_are_spun_for_by_a_reader_of_rcu() {
     module.expect_complaint("lkm: an RCU reader tried to sleep");
 }
 
+#[test]
+fn a_condition_that_keeps_a_spin_lock_is_not_slept_for() {
+    let mut module = load("condition_keeps_lock");
+    module.expect_complaint("lkm: a thread tried to sleep in atomic context");
+}
+
 /// Rust's own `alloc` asks as well, though it is not lkm's.
 #[test]
 fn what_allocates_is_refused_under_a_spin_lock() {

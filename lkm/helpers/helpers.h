@@ -47,6 +47,7 @@ unsigned long lkm_local_irq_save(void);
 void lkm_local_irq_restore(unsigned long flags);
 unsigned int lkm_smp_processor_id(void);
 bool lkm_refuse_rcu_reader(void);
+bool lkm_not_atomic(void);
 bool lkm_may_sleep(void);
 
 /* kthread.c */

@@ -36,16 +36,21 @@ bool lkm_refuse_rcu_reader(void)
  * Interrupts run on a stack that the next one uses again, so that sleeping
  * there corrupts memory. And whoever sleeps in atomic context has the scheduler
  * put the preempt count right, which the locks that are then released put
- * wrong: an interrupt may look like a thread. A debug kernel says where it is.
- * (might_sleep() may itself sleep.)
+ * wrong: an interrupt may look like a thread.
  */
-bool lkm_may_sleep(void)
+bool lkm_not_atomic(void)
 {
-	__might_sleep(__FILE__, __LINE__);
 	return !WARN_ONCE(in_interrupt(), "lkm: an interrupt handler tried to sleep\n") &&
 	       !lkm_refuse_rcu_reader() &&
 	       !WARN_ONCE(in_atomic() || irqs_disabled(),
 			  "lkm: a thread tried to sleep in atomic context\n");
+}
+
+/* A debug kernel says where the caller is. (might_sleep() may itself sleep.) */
+bool lkm_may_sleep(void)
+{
+	__might_sleep(__FILE__, __LINE__);
+	return lkm_not_atomic();
 }
 
 /* Any CPU will do for a caller that may be moved to another one meanwhile. */

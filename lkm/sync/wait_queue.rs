@@ -57,12 +57,14 @@ impl WaitQueue {
 
     /// Sleeps until `condition` is true; process context.
     ///
-    /// `condition` may be called any number of times, and must not sleep.
+    /// `condition` may be called any number of times, and must not sleep, nor
+    /// keep a lock with which one must not.
     ///
     /// # Errors
     ///
     /// `ERESTARTSYS` if a signal came first: to be returned to userland as it
-    /// is, where it means a restart or `EINTR`. `EDEADLK` where one must not sleep.
+    /// is, where it means a restart or `EINTR`. `EDEADLK` where one must not
+    /// sleep.
     pub fn wait_interruptible(&self, mut condition: impl FnMut() -> bool) -> Result {
         if !may_sleep() {
             return Err(EDEADLK);
@@ -86,7 +88,12 @@ impl WaitQueue {
             if ret != 0 {
                 break to_result(ret as c_int);
             }
-            // SAFETY: one may sleep, as was checked.
+            // The condition may have taken a lock, and have kept it.
+            // SAFETY: always allowed.
+            if !unsafe { bindings::lkm_not_atomic() } {
+                break Err(EDEADLK);
+            }
+            // SAFETY: one may sleep, as was just checked.
             unsafe { bindings::schedule() };
         };
         // SAFETY: both are initialised.

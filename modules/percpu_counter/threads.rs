@@ -8,7 +8,7 @@ use lkm::{
     cpumask::Cpu,
     kthread::{Context, KThread, KThreadCallback},
     new_mutex,
-    percpu::{CpuGuard, PerCpu},
+    percpu::{with_preempt_disabled, PerCpu},
     prelude::*,
     sync::{Arc, Mutex},
     time::Delta,
@@ -56,12 +56,13 @@ pub(crate) struct Stepper {
 impl KThreadCallback for Stepper {
     fn run(&mut self, thread: &Context) {
         while thread.sleep(step()) {
-            let here = CpuGuard::new();
             // A CPU that is about to go offline sends its threads elsewhere, in
             // the last moments before they are stopped.
-            if here.cpu() == self.cpu {
-                self.statistics.count(&here, 0);
-            }
+            with_preempt_disabled(|here| {
+                if here.cpu() == self.cpu {
+                    self.statistics.count(here, 0);
+                }
+            });
         }
     }
 }

@@ -10,7 +10,8 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use lkm::{
     hrtimer::{HrTimer, HrTimerCallback, HrTimerRestart},
-    new_mutex, new_rcu_pointer, new_rwsem, new_spinlock_irq, new_wait_queue, new_work,
+    new_mutex, new_rcu_pointer, new_rwsem, new_spinlock, new_spinlock_irq, new_wait_queue,
+    new_work,
     prelude::*,
     sync::{rcu, Arc, ArcBorrow, Refcount, RwSemaphore, SpinLockIrq, WaitQueue},
     time::Delta,
@@ -428,6 +429,22 @@ fn spin_lock_sleeps() -> Result {
     Ok(())
 }
 
+/// A condition that takes a spin lock, and keeps it.
+fn condition_keeps_lock() -> Result {
+    let queue = new_wait_queue!("sync_test_queue")?;
+    let lock = new_spinlock!(0, "sync_test_spin")?;
+    let mut kept = None;
+    let waited = queue.wait_interruptible(|| {
+        kept = Some(lock.lock());
+        false
+    });
+    check!(waited == Err(EDEADLK) && kept.is_some());
+    check!(Arc::try_new(1).is_err());
+    kept = None;
+    check!(kept.is_none() && Arc::try_new(1).is_ok());
+    Ok(())
+}
+
 struct Test;
 
 impl Module for Test {
@@ -449,6 +466,7 @@ impl Module for Test {
             "semaphore" => semaphore()?,
             "locks_of_a_reader" => locks_of_a_reader()?,
             "spin_lock_sleeps" => spin_lock_sleeps()?,
+            "condition_keeps_lock" => condition_keeps_lock()?,
             other => {
                 pr_err!("case={}: there is no such case\n", other);
                 return Err(EINVAL);

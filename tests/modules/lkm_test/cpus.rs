@@ -15,7 +15,7 @@ use lkm::{
     kthread::{Context, KThread, KThreadCallback},
     kvec::KVVec,
     new_mutex, new_timer,
-    percpu::{Counter, CpuGuard, PerCpu},
+    percpu::{with_preempt_disabled, Counter, PerCpu},
     prelude::*,
     str::CStr,
     sync::{Arc, Mutex},
@@ -55,12 +55,12 @@ pub(crate) fn cpus() -> Result {
     }
     check!(found.next().is_none() && found.next().is_none());
 
-    let first = CpuGuard::new();
-    let second = CpuGuard::new();
-    check!(first.cpu() == second.cpu() && first.cpu().is_online());
-    drop(first);
-    check!(CpuGuard::new().cpu() == second.cpu());
-    Ok(())
+    with_preempt_disabled(|here| {
+        check!(here.cpu().is_online());
+        check!(with_preempt_disabled(|again| again.cpu() == here.cpu()));
+        check!(with_preempt_disabled(|again| again.cpu() == here.cpu()));
+        Ok(())
+    })
 }
 
 pub(crate) fn percpu() -> Result {
@@ -72,12 +72,12 @@ pub(crate) fn percpu() -> Result {
         .iter()
         .all(|(cpu, it)| it.0.load(Ordering::Relaxed) == cpu.number().into()));
     check!(numbers.iter().count() as u64 == possible);
-    {
-        let guard = CpuGuard::new();
-        numbers.get(&guard).0.store(77, Ordering::Relaxed);
-        check!(numbers.of(guard.cpu()).0.load(Ordering::Relaxed) == 77);
-        check!(core::ptr::eq(numbers.get(&guard), numbers.of(guard.cpu())));
-    }
+    with_preempt_disabled(|here| {
+        numbers.get(here).0.store(77, Ordering::Relaxed);
+        check!(numbers.of(here.cpu()).0.load(Ordering::Relaxed) == 77);
+        check!(core::ptr::eq(numbers.get(here), numbers.of(here.cpu())));
+        Ok(())
+    })?;
     check!(*drops.ticks.lock() == 0);
     drop(numbers);
     check!(*drops.ticks.lock() == possible);
@@ -220,7 +220,7 @@ pub(crate) fn threads() -> Result {
         fn run(&mut self, thread: &Context) {
             let inner = KThread::spawn(THREAD, Once(self.1.clone()));
             for _ in 0..3 {
-                let here = CpuGuard::new().cpu() == self.0;
+                let here = with_preempt_disabled(|here| here.cpu() == self.0);
                 if here && thread.sleep(Delta::from_millis(1)) {
                     self.1.add();
                 }
@@ -245,7 +245,7 @@ pub(crate) fn stop_before_run() -> Result {
         runs: runs.clone(),
         _noted: Noted(drops.clone()),
     };
-    let here = CpuGuard::new().cpu();
+    let here = with_preempt_disabled(|here| here.cpu());
     drop(KThread::spawn_on(here, THREAD, sleeper)?);
     check!(*runs.ticks.lock() == 0);
     check!(*drops.ticks.lock() == 1);
@@ -444,7 +444,7 @@ pub(crate) fn leak() -> Result {
         _noted: Noted(drops.clone()),
     };
     core::mem::forget(KThread::spawn(THREAD, sleeper())?);
-    let here = CpuGuard::new().cpu();
+    let here = with_preempt_disabled(|here| here.cpu());
     core::mem::forget(KThread::spawn_on(here, THREAD, sleeper())?);
     core::mem::forget(PerCpu::new(|_| Ok(Noted(drops.clone())))?);
     core::mem::forget(KVVec::<u64>::with_capacity(1 << 10)?);
@@ -489,12 +489,12 @@ impl TimerCallback for Interrupt {
             HotplugState::setup(c_str!("lkm_test:never"), Nobody).err(),
         );
         with_irqs_disabled(|| self.counter.add(3));
-        let guard = CpuGuard::new();
-        self.counter.inc();
-        if self.counter.get(guard.cpu()) < 4 {
-            pr_err!("broken: not counted here\n");
-        }
-        drop(guard);
+        with_preempt_disabled(|here| {
+            self.counter.inc();
+            if self.counter.get(here.cpu()) < 4 {
+                pr_err!("broken: not counted here\n");
+            }
+        });
         // These are freed; the two others go on until the module goes.
         self.percpu = None;
         self.array = None;
