@@ -6,7 +6,7 @@ use std::fs;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use tests::{write_at, Module};
+use tests::{write_at, Gibibyte, Module};
 
 use family::hammer::hammer;
 use family::node::{current, load, set, Node};
@@ -58,9 +58,8 @@ fn with_the_bug_all_seems_to_work() {
 fn with_the_bug_a_good_pointer_is_efault_while_its_page_is_not_in_memory() {
     let mut module = load(&["initmsg=stays"]);
     let node = Node::open();
-    // So large that it has a mapping of its own, which nobody has touched.
-    let untouched = vec![0u8; 1 << 20];
-    let address = untouched.as_ptr() as usize + untouched.len() / 2;
+    let mut untouched = Gibibyte::new();
+    let address = untouched.bytes().as_ptr() as usize + Gibibyte::LENGTH / 2;
 
     module.set_parameter("buggy", "1").unwrap();
     let written = node.counts(|stats| stats.errors += 1, || write_at(&node, address, 4));
