@@ -1,92 +1,35 @@
-//! Memory that a system call cannot get on with for seconds.
+//! Memory that a system call cannot get on with.
 
-use std::ffi::CStr;
 use std::fs::File;
 use std::num::NonZeroUsize;
-use std::os::unix::fs::{FileExt, MetadataExt};
 use std::os::unix::io::{AsRawFd, FromRawFd};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{mpsc, Arc};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::fcntl::{fallocate, FallocateFlags};
-use nix::sched::{sched_setaffinity, CpuSet};
-use nix::sys::memfd::{memfd_create, MemFdCreateFlag};
 use nix::sys::mman::{mmap, munmap, MapFlags, ProtFlags};
-use nix::unistd::Pid;
 
 use crate::memory::PAGE;
 
-/// Freeing so much takes a CPU some hundredths of a second.
-const FILE: usize = 32 << 20;
-
-/// A page as any other, and behind it one that whoever touches it sleeps for: for several seconds,
-/// or until [`release`](Self::release).
+/// A page as any other, and behind it one that whoever touches it sleeps for, until
+/// [`release`](Self::release).
 ///
-/// It is a page of a file in memory into which a hole is being punched, and who touches one of
-/// those waits for the end of that (shmem_fault() in mm/shmem.c). The end does not come because
-/// the thread that punches is preempted in the midst of it: it is to run only when its CPU is
-/// idle, and another thread keeps that CPU busy.
+/// It is missing, and userfaultfd(2) has said that somebody will see to it, which nobody does.
 pub struct SlowMemory {
     start: usize,
-    busy: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<()>>,
+    userfaultfd: Option<File>,
 }
 
 impl SlowMemory {
     #[allow(clippy::new_without_default)]
     pub fn new() -> SlowMemory {
-        // The hole may be there before anyone could interrupt it, if the host has other things to
-        // do; but not as a rule.
-        (0..20)
-            .find_map(|_| SlowMemory::try_new())
-            .expect("no hole was interrupted, twenty times in a row")
-    }
-
-    fn try_new() -> Option<SlowMemory> {
-        let name = CStr::from_bytes_with_nul(b"slow\0").unwrap();
-        let file = memfd_create(name, MemFdCreateFlag::empty()).expect("memfd_create(2) failed");
-        // SAFETY: it is a new descriptor, and nobody else's.
-        let file = Arc::new(unsafe { File::from_raw_fd(file) });
-        file.write_all_at(&vec![b's'; FILE], 0)
-            .expect("no memory for the file");
-        let start = map(&file);
-        let blocks = |file: &File| file.metadata().expect("fstat(2) failed").blocks();
-        let all = blocks(&file);
-
-        let punching = {
-            let file = file.clone();
-            thread::spawn(move || {
-                run_on_first_cpu();
-                run_when_idle();
-                let mode =
-                    FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-                fallocate(file.as_raw_fd(), mode, 0, FILE as _).expect("fallocate(2) failed");
-            })
-        };
-        let busy = Arc::new(AtomicBool::new(true));
-        let (begin, begun) = mpsc::channel();
-        let keeping_busy = {
-            let busy = busy.clone();
-            thread::spawn(move || {
-                run_on_first_cpu();
-                while blocks(&file) == all {
-                    thread::sleep(Duration::from_micros(50));
-                }
-                begin.send(blocks(&file) > 0).unwrap();
-                while busy.load(Ordering::SeqCst) {
-                    std::hint::spin_loop();
-                }
-            })
-        };
-        let memory = SlowMemory {
+        let length = NonZeroUsize::new(2 * PAGE).unwrap();
+        let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS;
+        // SAFETY: a new mapping, at an address of the kernel's choice.
+        let start = unsafe { mmap(None, length, protection, flags, -1, 0) }.unwrap() as usize;
+        SlowMemory {
             start,
-            busy,
-            threads: vec![punching, keeping_busy],
-        };
-        begun.recv().unwrap().then(|| memory)
+            userfaultfd: Some(userfaultfd(start + PAGE)),
+        }
     }
 
     /// The address `bytes` before the slow page.
@@ -96,10 +39,8 @@ impl SlowMemory {
 
     /// Lets all go on who sleep for the slow page; from now on it is as any other.
     pub fn release(&mut self) {
-        self.busy.store(false, Ordering::SeqCst);
-        for thread in self.threads.drain(..) {
-            thread.join().unwrap();
-        }
+        // Closed, it wakes them, and they find that nobody sees to the page.
+        self.userfaultfd = None;
     }
 
     /// The `length` bytes from `bytes` before the page on that was slow. No call may use them now.
@@ -119,29 +60,53 @@ impl Drop for SlowMemory {
     }
 }
 
-/// Maps a page of nothing and behind it the first page of `file`.
-fn map(file: &File) -> usize {
-    let length = |pages| NonZeroUsize::new(pages * PAGE).unwrap();
-    let protection = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-    let alone = MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS;
-    // SAFETY: a new mapping, at an address of the kernel's choice.
-    let start = unsafe { mmap(None, length(2), protection, alone, -1, 0) }.unwrap() as usize;
-    let shared = MapFlags::MAP_SHARED | MapFlags::MAP_FIXED;
-    let second = NonZeroUsize::new(start + PAGE);
-    // SAFETY: it takes the place of the second page, of which nobody has a reference.
-    unsafe { mmap(second, length(1), protection, shared, file.as_raw_fd(), 0) }.unwrap();
-    start
+// Of linux/userfaultfd.h, which libc has not.
+const UFFD_API: u64 = 0xaa;
+const UFFDIO_REGISTER_MODE_MISSING: u64 = 1;
+
+#[repr(C)]
+#[derive(Default)]
+pub struct uffdio_api {
+    api: u64,
+    features: u64,
+    ioctls: u64,
 }
 
-fn run_on_first_cpu() {
-    let mut first = CpuSet::new();
-    first.set(0).unwrap();
-    sched_setaffinity(Pid::from_raw(0), &first).unwrap();
+#[repr(C)]
+#[derive(Default)]
+pub struct uffdio_register {
+    start: u64,
+    len: u64,
+    mode: u64,
+    ioctls: u64,
 }
 
-fn run_when_idle() {
-    let priority = libc::sched_param { sched_priority: 0 };
-    // SAFETY: `priority` is read during the call only.
-    let set = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &priority) };
-    Errno::result(set).expect("sched_setscheduler(2) failed");
+nix::ioctl_readwrite!(uffdio_api, 0xaa, 0x3f, uffdio_api);
+nix::ioctl_readwrite!(uffdio_register, 0xaa, 0x00, uffdio_register);
+
+/// Has who touches the page at `address`, while it is missing, wait for what this descriptor's
+/// owner does.
+fn userfaultfd(address: usize) -> File {
+    // SAFETY: it takes no pointers.
+    let file = unsafe { libc::syscall(libc::SYS_userfaultfd, libc::O_CLOEXEC) };
+    let file =
+        Errno::result(file).expect("userfaultfd(2) failed; has the kernel CONFIG_USERFAULTFD?");
+    // SAFETY: it is a new descriptor, and nobody else's.
+    let file = unsafe { File::from_raw_fd(file as i32) };
+    let mut api = uffdio_api {
+        api: UFFD_API,
+        ..Default::default()
+    };
+    let mut page = uffdio_register {
+        start: address as u64,
+        len: PAGE as u64,
+        mode: UFFDIO_REGISTER_MODE_MISSING,
+        ..Default::default()
+    };
+    // SAFETY: both are what the kernel asks for; the page is mapped, and nobody refers to it.
+    unsafe {
+        uffdio_api(file.as_raw_fd(), &mut api).expect("UFFDIO_API failed");
+        uffdio_register(file.as_raw_fd(), &mut page).expect("UFFDIO_REGISTER failed");
+    }
+    file
 }
