@@ -199,10 +199,12 @@ fn machine<'a>(
     Ok(Machine {
         arch: options.arch(),
         kvm: match options.accel {
+            Accel::Kvm if options.icount => bail!("KVM cannot count instructions (--icount)"),
             Accel::Kvm => true,
             Accel::Tcg => false,
-            Accel::Auto => kvm::runs_guests(options.arch())?,
+            Accel::Auto => !options.icount && kvm::runs_guests(options.arch())?,
         },
+        icount: options.icount,
         cpus: options.cpus,
         memory: &options.memory,
         kernel: image,

@@ -56,6 +56,9 @@ pub struct Options {
     /// How to run the guest; auto is KVM where it really runs one, else TCG
     #[arg(long, env = "RLKM_ACCEL", value_enum, default_value_t = Accel::Auto)]
     pub accel: Accel,
+    /// Count instructions: under TCG, a nanosecond of the guest's time is one instruction
+    #[arg(long)]
+    pub icount: bool,
     /// Print QEMU's command line and run nothing
     #[arg(long)]
     pub dry_run: bool,

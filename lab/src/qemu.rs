@@ -12,6 +12,8 @@ use std::process::Command;
 pub struct Machine<'a> {
     pub arch: &'static Arch,
     pub kvm: bool,
+    /// A nanosecond of the guest's time is one instruction, and idle time passes at once.
+    pub icount: bool,
     pub cpus: u32,
     pub memory: &'a str,
     pub kernel: &'a Path,
@@ -50,6 +52,9 @@ impl Machine<'_> {
             os("-cpu"),
             os(cpu),
         ]);
+        if self.icount {
+            add(&[os("-icount"), os("shift=0,sleep=off")]);
+        }
         add(&[
             os("-smp"),
             os(&self.cpus.to_string()),
@@ -162,6 +167,7 @@ mod tests {
         let machine = Machine {
             arch: &ARCHES[0],
             kvm,
+            icount: !kvm,
             cpus: 4,
             memory: "64M",
             kernel: Path::new("/k"),
@@ -191,6 +197,7 @@ mod tests {
         assert_eq!(after(&line, "-smp"), ["4"]);
         assert_eq!(after(&line, "-m"), ["64M"]);
         assert_eq!(after(&line, "-accel"), ["tcg"]);
+        assert_eq!(after(&line, "-icount"), ["shift=0,sleep=off"]);
         assert!(after(&line, "-append")[0].starts_with("console=ttyAMA0 panic=-1 oops=panic"));
         assert!(after(&line, "-append")[0].ends_with(" quiet"));
         assert_eq!(
@@ -210,5 +217,6 @@ mod tests {
         assert!(after(&line, "-chardev")[0].starts_with("stdio,"));
         assert!(after(&line, "-device").is_empty());
         assert_eq!(after(&line, "-cpu"), ["host"]);
+        assert!(after(&line, "-icount").is_empty());
     }
 }
