@@ -7,6 +7,8 @@ mod hello;
 mod misc;
 mod module;
 mod sample;
+mod search;
+mod simrupt;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
@@ -32,6 +34,7 @@ enum Case {
     MiscMutex,
     MiscSpinlock,
     MiscRcu,
+    Simrupt,
 }
 
 fn main() -> ExitCode {
@@ -52,6 +55,7 @@ fn run(args: &Args) -> Result<()> {
             Case::MiscMutex => misc::run("misc_mutex")?,
             Case::MiscSpinlock => misc::run("misc_spinlock")?,
             Case::MiscRcu => misc::run("misc_rcu")?,
+            Case::Simrupt => simrupt::run()?,
         }
     }
     Ok(())

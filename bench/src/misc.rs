@@ -20,7 +20,9 @@ pub fn run(name: &str) -> Result<()> {
     let modules = [Side::Ours, Side::C].map(|side| (side, Module::load(name, side, parameters)));
     let mut nodes = Vec::new();
     for (side, module) in &modules {
-        let module = module.as_ref().map_err(|error| anyhow::anyhow!("{error:#}"))?;
+        let module = module
+            .as_ref()
+            .map_err(|error| anyhow::anyhow!("{error:#}"))?;
         nodes.push((*side, module.open()?));
     }
     let [ours, c] = [&nodes[0].1, &nodes[1].1];
