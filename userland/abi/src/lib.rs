@@ -4,6 +4,7 @@
 //! layout; `tests/layout.rs` compares them with what a C compiler says. Around each ioctl there is
 //! a safe function, so that no program needs `unsafe` to talk to a node.
 
+pub mod ksort;
 pub mod misc;
 pub mod percpu_counter;
 pub mod simrupt;
