@@ -193,30 +193,7 @@ static char *initmsg = "Hello, world!\n";
 module_param(initmsg, charp, 0444);
 MODULE_PARM_DESC(initmsg, "the first message, at most 128 bytes");
 
-static int set_mode(const char *val, const struct kernel_param *kp)
-{
-	u16 mode;
-
-	if (kstrtou16(val, 8, &mode) || mode > 0777)
-		return -EINVAL;
-	*(umode_t *)kp->arg = mode;
-	return 0;
-}
-
-static int get_mode(char *buffer, const struct kernel_param *kp)
-{
-	return sprintf(buffer, "%04o\n", *(umode_t *)kp->arg);
-}
-
-static const struct kernel_param_ops mode_ops = {
-	.set = set_mode,
-	.get = get_mode,
-};
-
-static umode_t mode = 0600;
-module_param_cb(mode, &mode_ops, &mode, 0444);
-__MODULE_PARM_TYPE(mode, "octal");
-MODULE_PARM_DESC(mode, "permissions of the node, in octal");
+#include "../mode.h"
 
 static int __init device_init(void)
 {
