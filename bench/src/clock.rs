@@ -4,6 +4,26 @@
 use anyhow::{Context, Result};
 use nix::time::{clock_gettime, ClockId};
 
+/// What figures are in: what a nanosecond of the clock is, or how two of them compare.
+#[derive(Clone, Copy)]
+pub enum Unit {
+    Instructions,
+    /// In a guest whose clock is the host's: for what is about several CPUs at a time.
+    Nanoseconds,
+    /// Than one CPU is, by the host's clock.
+    TimesFaster,
+}
+
+impl Unit {
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Instructions => "instructions",
+            Unit::Nanoseconds => "nanoseconds",
+            Unit::TimesFaster => "times faster",
+        }
+    }
+}
+
 /// What the kernel says of how long a CPU did nothing, to the nanosecond. (/proc/stat and
 /// /proc/uptime count in hundredths of a second.)
 const IDLE: &str = "/proc/timer_list";

@@ -4,14 +4,17 @@
 
 mod clock;
 mod hello;
+mod ksort;
 mod misc;
 mod module;
+mod percpu_counter;
 mod sample;
 mod search;
 mod simrupt;
 
 use anyhow::Result;
 use clap::{Parser, ValueEnum};
+use clock::Unit;
 use std::process::ExitCode;
 
 /// Measure modules beside their twins in C; one line of JSON for each row of figures.
@@ -34,7 +37,13 @@ enum Case {
     MiscMutex,
     MiscSpinlock,
     MiscRcu,
+    PercpuCounter,
+    /// The same in nanoseconds
+    PercpuCounterWall,
     Simrupt,
+    Ksort,
+    /// In nanoseconds, with one CPU and with more
+    KsortWall,
 }
 
 fn main() -> ExitCode {
@@ -55,6 +64,10 @@ fn run(args: &Args) -> Result<()> {
             Case::MiscMutex => misc::run("misc_mutex")?,
             Case::MiscSpinlock => misc::run("misc_spinlock")?,
             Case::MiscRcu => misc::run("misc_rcu")?,
+            Case::PercpuCounter => percpu_counter::run(Unit::Instructions)?,
+            Case::PercpuCounterWall => percpu_counter::run(Unit::Nanoseconds)?,
+            Case::Ksort => ksort::instructions()?,
+            Case::KsortWall => ksort::wall()?,
             Case::Simrupt => simrupt::run()?,
         }
     }
