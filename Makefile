@@ -47,8 +47,8 @@ lab := $(not_make) target/debug/lab
 find_kdir := kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --print kdir)
 
 .NOTPARALLEL:
-.PHONY: modules modules_install clean demo test lint host-tests clippy-modules \
-	check-panics guest-tests \
+.PHONY: modules modules_install clean demo test bench lint host-tests clippy-modules \
+	check-panics guest-tests bench-program \
 	shell setup tree kdir image lab userland help
 
 # --- modules: Kbuild and nothing else, if KDIR is given ----------------------
@@ -119,6 +119,15 @@ guest-tests: modules check-panics userland
 userland: lab
 	@$(for_guest) $(cargo) build --locked --target $(target) $(programs)
 
+# The twins in C, beside which ours are measured.
+bench host-tests: export BENCH = y
+
+bench: modules bench-program ## measure the modules beside their twins in C: docs/bench.md
+	@$(find_kdir) && $(lab) bench --arch $(ARCH) --kdir "$$kdir"
+
+bench-program: lab
+	@$(for_guest) $(cargo) build --locked --target $(target) -p bench
+
 # --- on the host -------------------------------------------------------------
 
 lint: setup
@@ -128,7 +137,7 @@ lint: setup
 		$$(find lkm modules tests/modules -name '*.rs' ! -name '*_generated.rs')
 	@echo 'rlkm: clippy for the host and for guests'
 	@$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets -- -D warnings
-	@$(for_guest) $(cargo_env) cargo-clippy clippy --locked $(programs) -p tests --all-targets \
+	@$(for_guest) $(cargo_env) cargo-clippy clippy --locked $(programs) -p bench -p tests --all-targets \
 		--target $(target) -- -D warnings
 	@echo 'rlkm: modules are safe Rust over lkm'
 	@grep -rnwE --include='*.rs' 'unsafe|bindings|link_section|no_mangle|export_name|global_asm' modules tests/modules; found=$$?; [ $$found = 1 ] || \
@@ -144,8 +153,8 @@ clippy-modules: $(if $(KDIR),,tree) ## clippy for lkm and the modules
 		$(MAKE) --no-print-directory -s $$args M=$(CURDIR)/target/clippy CLIPPY=1 TESTS=y modules
 
 # The guests of the lab's own tests are given the checkout's modules, which must
-# be for ARCH.
-host-tests: lab modules
+# be for ARCH, and the twins.
+host-tests: lab modules bench-program
 	@echo 'rlkm: tests on the host'
 	@$(find_kdir) && RLKM_ARCH=$(ARCH) RLKM_KDIR="$$kdir" \
 		$(cargo) test --locked --workspace --exclude tests

@@ -81,7 +81,7 @@ fn syscall() -> Result<()> {
     for _ in 0..sample::PAIRS {
         let busy = clock::busy(|| {
             for _ in 0..CALLS {
-                nix::unistd::getppid();
+                let _parent = std::os::unix::process::parent_id();
             }
             Ok(())
         })?;

@@ -4,10 +4,9 @@ use crate::module::Module;
 use crate::sample::{compare, Side, Work};
 use abi::misc::get_stats;
 use anyhow::{ensure, Context, Result};
-use nix::sys::uio::pread;
-use nix::unistd::write;
 use std::fs::File;
-use std::os::unix::io::AsRawFd;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 const BYTES: usize = 64;
@@ -25,12 +24,11 @@ pub fn run(name: &str) -> Result<()> {
             .map_err(|error| anyhow::anyhow!("{error:#}"))?;
         nodes.push((*side, module.open()?));
     }
-    let [ours, c] = [&nodes[0].1, &nodes[1].1];
-
     let message = [b'x'; BYTES];
-    for (_, node) in &nodes {
-        ensure!(write(node.as_raw_fd(), &message)? == BYTES, "a short write");
+    for (_, node) in &mut nodes {
+        node.write_all(&message)?;
     }
+    let [ours, c] = [&nodes[0].1, &nodes[1].1];
     let sides = |work: fn(&File, u64) -> Result<()>| {
         [(Side::Ours, ours), (Side::C, c)].map(|(side, node)| {
             let work: Work = Box::new(move |count| work(node, count));
@@ -46,17 +44,17 @@ pub fn run(name: &str) -> Result<()> {
 fn read_often(node: &File, count: u64) -> Result<()> {
     let mut buffer = [0; BYTES];
     for _ in 0..count {
-        let got = pread(node.as_raw_fd(), &mut buffer, 0).context("cannot read")?;
+        let got = node.read_at(&mut buffer, 0).context("cannot read")?;
         ensure!(got == BYTES, "a short read");
     }
     Ok(())
 }
 
 /// All that was left to be done later is done when this returns.
-fn write_often(node: &File, count: u64) -> Result<()> {
+fn write_often(mut node: &File, count: u64) -> Result<()> {
     let message = [b'y'; BYTES];
     for _ in 0..count {
-        let took = write(node.as_raw_fd(), &message).context("cannot write")?;
+        let took = node.write(&message).context("cannot write")?;
         ensure!(took == BYTES, "a short write");
     }
     while get_stats(node)?.messages > 1 {

@@ -5,8 +5,8 @@ use crate::module::Module;
 use crate::sample::{Sample, Side, PAIRS};
 use anyhow::{bail, ensure, Context, Result};
 use nix::sched::{sched_setaffinity, CpuSet};
-use nix::unistd::{write, Pid};
-use std::os::unix::io::AsRawFd;
+use nix::unistd::Pid;
+use std::io::Write;
 use std::sync::Barrier;
 
 const SIDES: [Side; 2] = [Side::Ours, Side::C];
@@ -75,11 +75,11 @@ fn count_on(module: &Module, cpu: usize, barrier: &Barrier) -> Result<(u64, u64)
     let node = ready();
     // Also when this one is not, or the others would wait for ever.
     barrier.wait();
-    let node = node?;
+    let mut node = node?;
     let start = now()?;
     for _ in 0..COUNTS {
         ensure!(
-            write(node.as_raw_fd(), b"x").context("cannot write")? == 1,
+            node.write(b"x").context("cannot write")? == 1,
             "a short write"
         );
     }

@@ -50,6 +50,14 @@ pub fn checkout() -> Result<PathBuf> {
         })
 }
 
+/// Where cargo puts what it builds.
+pub fn target(checkout: &Path) -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()) {
+        Some(dir) => PathBuf::from(dir),
+        None => checkout.join("target"),
+    }
+}
+
 /// A lock on one thing that is made once; it ends with this value, or with the process.
 pub struct Lock(File);
 

@@ -1,10 +1,11 @@
 //! The lab: prepares kernel trees, boots guests under QEMU, and runs commands in them.
 //!
-//! One file per verb (`tree`, `run`, `shell`, `runner`); below them, `guest` is one run of a guest,
+//! One file per verb (`tree`, `run`, `shell`, `bench`, `runner`); below them, `guest` is one run of a guest,
 //! `ports` carries its streams, `initramfs` is what is in it, `qemu` the machine around it, and
 //! `cache` where all of it lies.
 
 mod arch;
+mod bench;
 mod busybox;
 mod cache;
 mod elf;
@@ -38,6 +39,7 @@ enum Lab {
     Tree(tree::Args),
     Run(run::Args),
     Shell(shell::Args),
+    Bench(bench::Args),
     Runner(runner::Args),
 }
 
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Lab::Tree(args) => tree::main(args).map(|()| 0),
         Lab::Run(args) => run::main(args),
         Lab::Shell(args) => shell::main(args),
+        Lab::Bench(args) => bench::main(args),
         Lab::Runner(args) => runner::main(args),
     };
     match result {

@@ -145,11 +145,7 @@ impl Options {
         for path in &self.programs {
             self.check_machine(path)?;
         }
-        let target = match std::env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()) {
-            Some(dir) => PathBuf::from(dir),
-            None => cache::checkout()?.join("target"),
-        };
-        let target = target.join(self.arch().triple);
+        let target = cache::target(&cache::checkout()?).join(self.arch().triple);
         let mut built: Vec<(std::time::SystemTime, PathBuf)> = Vec::new();
         for profile in ["debug", "release"] {
             for path in files(&target.join(profile))? {

@@ -60,6 +60,11 @@ pub fn main(args: Args) -> Result<()> {
 
 /// The image of the lab's own tree, which must be ready.
 pub fn image(arch: &'static Arch) -> Result<PathBuf> {
+    Ok(kdir(arch)?.join(arch.image))
+}
+
+/// The lab's own tree, which must be ready.
+pub fn kdir(arch: &'static Arch) -> Result<PathBuf> {
     let plan = Plan::new(arch)?;
     if !cache::is_ready(&plan.dir) {
         bail!(
@@ -68,7 +73,7 @@ pub fn image(arch: &'static Arch) -> Result<PathBuf> {
             plan.why()?
         );
     }
-    Ok(plan.image())
+    Ok(plan.dir)
 }
 
 /// The tools that build a tree.

@@ -1,0 +1,107 @@
+//! `lab bench`: the modules beside their twins in C, measured in guests.
+
+mod figures;
+mod guests;
+mod plot;
+mod report;
+mod size;
+
+use crate::arch::Named;
+use crate::steps::Steps;
+use crate::{cache, tree};
+use anyhow::{Context, Result};
+use figures::{Row, Sample};
+use guests::{Guests, CASES};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Measure the modules beside their twins in C, and say whether the aims are met.
+///
+/// Guests count instructions (`lab run --icount`) where one CPU is enough, and take the time where
+/// several are needed. Everything that counts is run twice: two runs that differ by more than 1 %
+/// are an error. `make bench` builds what is needed and runs this.
+///
+/// If all cases are measured, the table is written into docs/bench.md, and all figures and the
+/// plots into docs/bench.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Architecture of the guests: arm64 or x86_64
+    #[arg(long, env = "RLKM_ARCH", default_value = "arm64")]
+    arch: Named,
+    /// Boot the image of this prepared tree [default: the lab's own tree]
+    #[arg(long, value_name = "DIR", env = "RLKM_KDIR")]
+    kdir: Option<PathBuf>,
+    /// Measure this case only, and write no files; may be given more than once
+    #[arg(long, value_name = "CASE", value_parser = clap::builder::PossibleValuesParser::new(CASES))]
+    only: Vec<String>,
+    /// Print all figures in JSON, and not the table
+    #[arg(long)]
+    json: bool,
+    /// Print what is in the .text of a module and of its twin, and measure nothing
+    #[arg(long, value_name = "MODULE")]
+    text: Option<String>,
+}
+
+/// By how much two runs that count instructions may differ.
+const SPREAD: f64 = 0.01;
+
+pub fn main(args: Args) -> Result<u8> {
+    let checkout = cache::checkout()?;
+    if let Some(module) = args.text {
+        print!("{}", size::text(&checkout, &module)?);
+        return Ok(0);
+    }
+    let kdir = match args.kdir {
+        Some(kdir) => kdir,
+        None => tree::kdir(args.arch.0)?,
+    };
+    let steps = Steps::new(cache::dir()?.join("log/bench.log"))?;
+    let guests = Guests::new(args.arch.0, &kdir, &checkout)?;
+    let wanted = |case: &str| args.only.is_empty() || args.only.iter().any(|only| only == case);
+    let mut samples: Vec<Sample> = Vec::new();
+    for case in CASES.into_iter().filter(|case| wanted(case)) {
+        samples.extend(size::samples(&checkout, case)?);
+        samples.extend(guests.measure(&steps, case)?);
+    }
+    let rows = Row::of(samples);
+    let about = report::About::new(args.arch.0, &kdir)?;
+
+    if args.json {
+        print!("{}", report::json(&about, &rows)?);
+    } else {
+        print!("{}", report::table(&rows));
+    }
+    if args.only.is_empty() {
+        write(&checkout, &about, &rows)?;
+    }
+    let unstable = report::unstable(&rows, SPREAD);
+    for row in &unstable {
+        eprintln!(
+            "lab: two runs differ by more than {} %: {row}",
+            SPREAD * 100.0
+        );
+    }
+    Ok(if unstable.is_empty() { 0 } else { 1 })
+}
+
+/// Writes what docs/bench.md shows and links to.
+fn write(checkout: &Path, about: &report::About, rows: &[Row]) -> Result<()> {
+    let folder = checkout.join("docs/bench");
+    cache::make_dir(&folder)?;
+    let page = checkout.join("docs/bench.md");
+    let text =
+        fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
+    let text = report::with_table(&text, &report::table(rows))
+        .with_context(|| format!("{}: nowhere to put the table", page.display()))?;
+    let files = [
+        (page, text),
+        (folder.join("bench.json"), report::json(about, rows)?),
+        (folder.join("ksort.svg"), plot::elements(rows)?),
+        (folder.join("scaling.svg"), plot::scaling(rows)?),
+    ];
+    for (path, text) in files {
+        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        eprintln!("lab: wrote {}", path.display());
+    }
+    Ok(())
+}

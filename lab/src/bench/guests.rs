@@ -1,0 +1,164 @@
+//! The guests in which is measured, one after the other: others would only be in the way.
+
+use super::figures::Sample;
+use crate::arch::Arch;
+use crate::cache;
+use crate::steps::Steps;
+use anyhow::{bail, Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What there is to measure, in the order of the table; the guest's program has the same names.
+pub const CASES: [&str; 8] = [
+    "syscall",
+    "hello",
+    "misc_mutex",
+    "misc_spinlock",
+    "misc_rcu",
+    "percpu_counter",
+    "simrupt",
+    "ksort",
+];
+
+/// How often each guest that counts instructions is booted.
+const RUNS: usize = 2;
+
+/// A guest for a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Guest {
+    cpus: u32,
+    icount: bool,
+}
+
+/// Those in which a case is measured. Where several CPUs are to do something at the same time,
+/// instructions are not all that counts.
+fn guests(case: &str) -> Vec<Guest> {
+    let counts = |cpus| Guest { cpus, icount: true };
+    let takes_time = Guest {
+        cpus: 4,
+        icount: false,
+    };
+    match case {
+        "percpu_counter" => vec![counts(4), takes_time],
+        "ksort" => vec![counts(1), takes_time],
+        _ => vec![counts(1)],
+    }
+}
+
+pub struct Guests<'a> {
+    arch: &'static Arch,
+    kdir: &'a Path,
+    checkout: &'a Path,
+    program: PathBuf,
+}
+
+impl<'a> Guests<'a> {
+    pub fn new(arch: &'static Arch, kdir: &'a Path, checkout: &'a Path) -> Result<Guests<'a>> {
+        let program = cache::target(checkout)
+            .join(arch.triple)
+            .join("debug/bench");
+        need(&program, arch)?;
+        Ok(Guests {
+            arch,
+            kdir,
+            checkout,
+            program,
+        })
+    }
+
+    /// Measures one case in all of its guests.
+    pub fn measure(&self, steps: &Steps, case: &str) -> Result<Vec<Sample>> {
+        let mut samples = Vec::new();
+        for guest in guests(case) {
+            let (how, runs) = match guest.icount {
+                true => ("counting", RUNS),
+                false => ("taking the time", 1),
+            };
+            for run in 1..=runs {
+                let name = format!("{case}: {how}, run {run} of {runs}");
+                samples.extend(steps.step(&name, || self.run(case, guest, run))?);
+            }
+        }
+        Ok(samples)
+    }
+
+    fn run(&self, case: &str, guest: Guest, run: usize) -> Result<Vec<Sample>> {
+        let mut lab =
+            Command::new(std::env::current_exe().context("cannot tell where the lab is")?);
+        // What is set for guests in general is not meant for these.
+        for name in ["RLKM_APPEND", "RLKM_IMAGE", "RLKM_ACCEL"] {
+            lab.env_remove(name);
+        }
+        lab.arg("run")
+            .args(["--arch", self.arch.name, "--kdir"])
+            .arg(self.kdir);
+        lab.args([
+            "--cpus",
+            &guest.cpus.to_string(),
+            "--memory",
+            "512M",
+            "--timeout",
+            "1800",
+        ]);
+        // Nothing goes to the console: that would be instructions, too.
+        lab.args(["--accel", "tcg", "--append", "quiet"]);
+        if guest.icount {
+            lab.arg("--icount");
+        }
+        lab.arg("--program").arg(&self.program);
+        // A guest has to have a module or all of them; this one is in no case's way.
+        let module = if case == "syscall" { "hello" } else { case };
+        for path in modules(self.checkout, module) {
+            need(&path, self.arch)?;
+            lab.arg("--module").arg(path);
+        }
+        let what = match guest.icount {
+            true => case.to_owned(),
+            false => format!("{case}_wall"),
+        };
+        lab.args(["--", "bench", &what]).stdin(Stdio::null());
+        let output = lab.output().context("cannot run the lab")?;
+        if !output.status.success() {
+            bail!(
+                "the bench of {case} failed ({}):\n{}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr).trim_end()
+            );
+        }
+        let text = String::from_utf8(output.stdout).context("the bench printed no text")?;
+        text.lines().map(|line| Sample::parse(line, run)).collect()
+    }
+}
+
+/// A module and its twin.
+pub fn modules(checkout: &Path, name: &str) -> [PathBuf; 2] {
+    [
+        checkout.join(format!("{name}.ko")),
+        checkout.join(format!("bench/c_{name}.ko")),
+    ]
+}
+
+fn need(path: &Path, arch: &Arch) -> Result<()> {
+    if !path.is_file() {
+        bail!(
+            "there is no {}; `make bench ARCH={arch}` builds it",
+            path.display()
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_counts_and_only_what_is_parallel_takes_the_time() {
+        for case in CASES {
+            let guests = guests(case);
+            assert!(guests[0].icount, "{case}");
+            let parallel = ["percpu_counter", "ksort"].contains(&case);
+            assert_eq!(guests.iter().any(|guest| !guest.icount), parallel, "{case}");
+        }
+    }
+}
