@@ -1,6 +1,7 @@
 //! The plots, as SVG.
 
 use super::figures::{Figures, Row};
+use super::report::grouped;
 use anyhow::{anyhow, Result};
 use plotters::prelude::*;
 use std::fmt::Display;
@@ -46,7 +47,8 @@ pub fn elements(rows: &[Row]) -> Result<String> {
         ("elements", "instructions for each"),
         ((1e3..1e7).log_scale(), (10.0..2e3).log_scale()),
         &lines,
-        &|x: &f64| format!("{x:.0}"),
+        [&|x: &f64| grouped(*x), &|y: &f64| grouped(*y)],
+        SeriesLabelPosition::MiddleRight,
     )
 }
 
@@ -58,8 +60,8 @@ pub fn scaling(rows: &[Row]) -> Result<String> {
     };
     let ksort = |op| -> Vec<(f64, f64)> {
         let rows = of("ksort", op, "times faster").into_iter();
-        rows.filter_map(|row| Some((row.cpus.into(), row.ours.as_ref()?.median)))
-            .collect()
+        let more = rows.filter_map(|row| Some((row.cpus.into(), row.ours.as_ref()?.median)));
+        std::iter::once((1.0, 1.0)).chain(more).collect()
     };
     let counter = |side: fn(&Row) -> &Option<Figures>| -> Vec<(f64, f64)> {
         let rows = of("percpu_counter", "count", "nanoseconds").into_iter();
@@ -71,7 +73,7 @@ pub fn scaling(rows: &[Row]) -> Result<String> {
     };
     let lines = [
         ("ksort, 1,000,000 i32", ksort("auto")),
-        ("ksort, the sort alone", ksort("sort")),
+        ("ksort, the sort alone", ksort("auto, the sort alone")),
         ("percpu_counter, ours", counter(|row| &row.ours)),
         ("percpu_counter, C", counter(|row| &row.c)),
     ];
@@ -91,10 +93,14 @@ pub fn scaling(rows: &[Row]) -> Result<String> {
         ("CPUs", "times that of one"),
         (1.0..4.0, 0.0..top),
         &lines,
-        &|x: &f64| match x.fract() == 0.0 {
-            true => format!("{x:.0}"),
-            false => String::new(),
-        },
+        [
+            &|x: &f64| match x.fract() == 0.0 {
+                true => format!("{x:.0}"),
+                false => String::new(),
+            },
+            &|y: &f64| format!("{y:.1}"),
+        ],
+        SeriesLabelPosition::UpperLeft,
     )
 }
 
@@ -103,7 +109,8 @@ fn draw<X, Y>(
     (x_name, y_name): (&str, &str),
     (x, y): (X, Y),
     lines: &[Line],
-    x_label: &dyn Fn(&f64) -> String,
+    [x_label, y_label]: [&dyn Fn(&f64) -> String; 2],
+    legend: SeriesLabelPosition,
 ) -> Result<String>
 where
     X: plotters::coord::ranged1d::AsRangedCoord<Value = f64>,
@@ -119,6 +126,7 @@ where
         let mut chart = ChartBuilder::on(&area)
             .caption(title, ("sans-serif", 16))
             .margin(12)
+            .margin_right(32)
             .x_label_area_size(40)
             .y_label_area_size(56)
             .build_cartesian_2d(x, y)
@@ -128,6 +136,7 @@ where
             .x_desc(x_name)
             .y_desc(y_name)
             .x_label_formatter(x_label)
+            .y_label_formatter(y_label)
             .light_line_style(&WHITE)
             .draw()
             .map_err(|e| failed(&e))?;
@@ -142,6 +151,7 @@ where
         }
         chart
             .configure_series_labels()
+            .position(legend)
             .background_style(&WHITE)
             .border_style(&BLACK)
             .draw()

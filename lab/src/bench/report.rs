@@ -176,7 +176,7 @@ fn number(value: f64, unit: &str) -> String {
 }
 
 /// As 1,234,567.
-fn grouped(value: f64) -> String {
+pub fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
     for (i, digit) in digits.chars().enumerate() {
