@@ -20,22 +20,26 @@ impl File {
     /// # Safety
     ///
     /// `ptr` is a file that stays open for `'a`.
+    #[inline]
     pub(crate) unsafe fn from_ptr<'a>(ptr: *mut bindings::file) -> &'a File {
         // SAFETY: the caller's promise; `File` is transparent.
         unsafe { &*ptr.cast::<File>() }
     }
 
+    #[inline]
     pub(crate) fn as_ptr(&self) -> *mut bindings::file {
         self.0.get()
     }
 
     /// The flags of open(2), as fcntl(2) may have changed them; any context.
+    #[inline]
     pub fn flags(&self) -> u32 {
         // SAFETY: the file is open. fcntl may change the flags at any time.
         unsafe { core::ptr::addr_of!((*self.as_ptr()).f_flags).read_volatile() }
     }
 
     /// Whether it was opened for writing; any context.
+    #[inline]
     pub fn is_writable(&self) -> bool {
         // SAFETY: the file is open, and this bit of its mode stays as it is.
         let mode = unsafe { core::ptr::addr_of!((*self.as_ptr()).f_mode).read_volatile() };
@@ -43,6 +47,7 @@ impl File {
     }
 
     /// Whether `O_NONBLOCK` is set: then nothing must wait.
+    #[inline]
     pub fn is_nonblocking(&self) -> bool {
         self.flags() & bindings::O_NONBLOCK != 0
     }
@@ -75,6 +80,7 @@ impl<'file> PollTable<'file> {
     /// # Safety
     ///
     /// As the invariants say.
+    #[inline]
     pub(crate) unsafe fn new(
         file: *mut bindings::file,
         table: *mut bindings::poll_table_struct,
@@ -89,6 +95,7 @@ impl<'file> PollTable<'file> {
 
     /// Has the poller woken by `queue`; to be called before one looks whether
     /// anything is ready. Process context, may sleep.
+    #[inline]
     pub fn register(&mut self, queue: &'file WaitQueue) {
         // C allocates.
         if may_sleep() {

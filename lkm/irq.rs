@@ -23,6 +23,7 @@ pub fn with_irqs_disabled<R>(f: impl FnOnce() -> R) -> R {
 /// warns of the caller.
 ///
 /// What would sleep asks first, and does without if it must not.
+#[inline]
 pub(crate) fn may_sleep() -> bool {
     // SAFETY: always allowed.
     unsafe { bindings::lkm_may_sleep() }
@@ -31,6 +32,7 @@ pub(crate) fn may_sleep() -> bool {
 /// The number of the CPU that runs this; any context.
 ///
 /// Only a hint where preemption is on: it may be another CPU by now.
+#[inline]
 pub fn smp_processor_id() -> u32 {
     // SAFETY: always allowed.
     unsafe { bindings::lkm_smp_processor_id() }

@@ -64,10 +64,12 @@ macro_rules! numbers {
                 const GET: unsafe extern "C" fn(*mut c_char, *const bindings::kernel_param) -> c_int =
                     bindings::$get;
 
+                #[inline]
                 fn load(atomic: &$atomic) -> $type {
                     atomic.load(Ordering::Relaxed)
                 }
 
+                #[inline]
                 fn store(atomic: &$atomic, value: $type) {
                     atomic.store(value, Ordering::Relaxed);
                 }
@@ -183,6 +185,7 @@ impl OctalParam {
     ///
     /// `param` is a [`KernelParam`] whose `arg` is an `OctalParam`; `text` is
     /// a C string.
+    #[inline]
     unsafe extern "C" fn set(text: *const c_char, param: *const bindings::kernel_param) -> c_int {
         let mut value = 0;
         // SAFETY: `text` is as the caller promises, and `value` can be written.
@@ -199,6 +202,7 @@ impl OctalParam {
     /// # Safety
     ///
     /// As for `set`; `buffer` is a page.
+    #[inline]
     unsafe extern "C" fn get(buffer: *mut c_char, param: *const bindings::kernel_param) -> c_int {
         // SAFETY: by this function's requirement; what is written, of at most
         // 4 digits, fits into a page.
@@ -246,6 +250,7 @@ impl StrParam {
     ///
     /// `param` is a [`KernelParam`] whose `arg` is a `StrParam`; `text` is a
     /// C string; no code of this module runs yet.
+    #[inline]
     unsafe extern "C" fn set(text: *const c_char, param: *const bindings::kernel_param) -> c_int {
         // SAFETY: `text` is a C string, by this function's requirement.
         let text_bytes = unsafe { bytes_of(text) };

@@ -31,6 +31,7 @@ pub struct CpuGuard {
 
 impl CpuGuard {
     /// The CPU that runs this.
+    #[inline]
     pub fn cpu(&self) -> Cpu {
         self.cpu
     }
@@ -179,6 +180,7 @@ impl Counter {
     /// # Errors
     ///
     /// `ENOMEM`, always so where one must not sleep.
+    #[inline]
     pub fn new() -> Result<Self> {
         Ok(Self {
             counts: PerCpu::new(|_| Ok(AtomicU64::new(0)))?,
@@ -186,11 +188,13 @@ impl Counter {
     }
 
     /// Adds 1 on the CPU that runs this; any context.
+    #[inline]
     pub fn inc(&self) {
         self.add(1);
     }
 
     /// Adds `n` on the CPU that runs this; any context. It wraps around.
+    #[inline]
     pub fn add(&self, n: u64) {
         // SAFETY: it holds a 64-bit number for each CPU, by the invariant. C
         // writes to it in one piece, so others may load it at the same time;
@@ -200,12 +204,14 @@ impl Counter {
 
     /// What was added on a CPU; any context. What is added meanwhile may be
     /// in it or not.
+    #[inline]
     pub fn get(&self, cpu: Cpu) -> u64 {
         self.counts.of(cpu).load(Ordering::Relaxed)
     }
 
     /// What was added on all CPUs; any context. What is added meanwhile may be
     /// in it or not.
+    #[inline]
     pub fn sum(&self) -> u64 {
         possible_cpus().fold(0, |sum, cpu| sum.wrapping_add(self.get(cpu)))
     }

@@ -114,6 +114,7 @@ impl<T: Quiesce> Drop for Source<T> {
 }
 
 /// Whether the module is being unloaded: then nothing may be armed any more.
+#[inline]
 pub(crate) fn stopped() -> bool {
     // SAFETY: always allowed.
     unsafe { bindings::lkm_sources_stopped() }

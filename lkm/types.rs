@@ -32,6 +32,7 @@ pub(crate) struct Opaque<T> {
 
 impl<T> Opaque<T> {
     /// An object that C has yet to initialise.
+    #[inline]
     pub(crate) const fn uninit() -> Self {
         Self {
             value: UnsafeCell::new(MaybeUninit::uninit()),
@@ -40,6 +41,7 @@ impl<T> Opaque<T> {
     }
 
     /// The pointer for C.
+    #[inline]
     pub(crate) const fn get(&self) -> *mut T {
         UnsafeCell::get(&self.value).cast::<T>()
     }
@@ -88,6 +90,7 @@ impl<T> Pinned<T> {
     }
 
     /// Gives up the ownership; [`from_raw`](Self::from_raw) takes it back.
+    #[inline]
     pub(crate) fn into_raw(self) -> NonNull<T> {
         core::mem::ManuallyDrop::new(self).ptr
     }
@@ -97,6 +100,7 @@ impl<T> Pinned<T> {
     /// # Safety
     ///
     /// `ptr` is from `into_raw`, is taken back once, and nobody uses it else.
+    #[inline]
     pub(crate) unsafe fn from_raw(ptr: NonNull<T>) -> Self {
         // INVARIANT: as it was in the value that was given up.
         Self {
@@ -109,6 +113,7 @@ impl<T> Pinned<T> {
 impl<T> Deref for Pinned<T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         // SAFETY: valid by the invariant.
         unsafe { self.ptr.as_ref() }

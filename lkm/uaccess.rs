@@ -73,21 +73,25 @@ pub struct UserSlice {
 
 impl UserSlice {
     /// The `len` bytes at the user address `ptr`.
+    #[inline]
     pub fn new(ptr: usize, len: usize) -> Self {
         Self { ptr, len }
     }
 
     /// To read from it, from its start.
+    #[inline]
     pub fn reader(self) -> UserSliceReader {
         UserSliceReader { slice: self }
     }
 
     /// To write to it, from its start.
+    #[inline]
     pub fn writer(self) -> UserSliceWriter {
         UserSliceWriter { slice: self }
     }
 
     /// Moves the start behind `count` bytes, of which there are enough.
+    #[inline]
     fn advance(&mut self, count: usize) {
         self.ptr = self.ptr.wrapping_add(count);
         self.len = self.len.saturating_sub(count);
@@ -101,11 +105,13 @@ pub struct UserSliceReader {
 
 impl UserSliceReader {
     /// The number of bytes that are left.
+    #[inline]
     pub fn len(&self) -> usize {
         self.slice.len
     }
 
     /// Whether nothing is left.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.slice.len == 0
     }
@@ -116,6 +122,7 @@ impl UserSliceReader {
     ///
     /// `EFAULT` if they cannot be read or there are not that many; then `to`
     /// may be partly filled, and nothing is consumed.
+    #[inline]
     pub fn read_slice(&mut self, to: &mut [u8]) -> Result {
         if to.len() > self.slice.len {
             return Err(EFAULT);
@@ -154,11 +161,13 @@ pub struct UserSliceWriter {
 
 impl UserSliceWriter {
     /// The number of bytes for which there is room.
+    #[inline]
     pub fn len(&self) -> usize {
         self.slice.len
     }
 
     /// Whether there is no room.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.slice.len == 0
     }
@@ -169,6 +178,7 @@ impl UserSliceWriter {
     ///
     /// `EFAULT` if it cannot be written or there is not room for it all; then
     /// a part may have been written, and the position is as before.
+    #[inline]
     pub fn write_slice(&mut self, from: &[u8]) -> Result {
         if from.len() > self.slice.len {
             return Err(EFAULT);
@@ -194,6 +204,7 @@ impl UserSliceWriter {
     ///
     /// Unlike C's it is all or nothing: `EFAULT` if not all of that can be
     /// written, and then `position` stays. Process context, may sleep.
+    #[inline]
     pub fn simple_read_from_buffer(
         &mut self,
         position: &mut i64,
@@ -223,6 +234,7 @@ impl UserSliceWriter {
     ///
     /// For process context with a spin lock held. If it was not all, drop the
     /// lock, call [`fault_in`](Self::fault_in), and try again.
+    #[inline]
     pub fn write_nofault(&mut self, from: &[u8]) -> usize {
         let len = from.len().min(self.slice.len);
         // SAFETY: `from` is valid for reads of `len`; C checks the other.
@@ -246,6 +258,7 @@ impl UserSliceWriter {
     /// # Errors
     ///
     /// `EFAULT` if not even the next byte can be written.
+    #[inline]
     pub fn fault_in(&mut self) -> Result {
         // SAFETY: C checks the address.
         if self.is_empty() || !unsafe { bindings::lkm_fault_in_writeable(self.slice.ptr as *mut _) }

@@ -28,10 +28,12 @@ unsafe impl Sync for LockClassKey {}
 impl LockClassKey {
     /// A key for a `static`: lockdep accepts no other.
     #[allow(clippy::new_without_default)]
+    #[inline]
     pub const fn new() -> Self {
         Self(Opaque::uninit())
     }
 
+    #[inline]
     pub(crate) fn as_ptr(&'static self) -> *mut bindings::lock_class_key {
         self.0.get()
     }

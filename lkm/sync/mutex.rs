@@ -29,11 +29,13 @@ unsafe impl Backend for MutexBackend {
     type State = bindings::mutex;
     type GuardState = ();
 
+    #[inline]
     unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey) {
         // SAFETY: the caller's promise; name and key are static.
         unsafe { bindings::lkm_mutex_init(ptr, name.as_char_ptr(), key.as_ptr()) };
     }
 
+    #[inline]
     unsafe fn destroy(ptr: *mut Self::State) {
         // SAFETY: the caller's promise.
         unsafe { bindings::lkm_mutex_destroy(ptr) };
@@ -52,11 +54,13 @@ unsafe impl Backend for MutexBackend {
         }
     }
 
+    #[inline]
     unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
         // SAFETY: the caller's promise.
         unsafe { bindings::lkm_mutex_trylock(ptr) }.then(|| ())
     }
 
+    #[inline]
     unsafe fn unlock(ptr: *mut Self::State, _state: &()) {
         // SAFETY: the caller's promise.
         unsafe { bindings::lkm_mutex_unlock(ptr) };

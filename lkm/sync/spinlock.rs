@@ -48,21 +48,25 @@ unsafe impl Backend for SpinLockBackend {
     type State = bindings::spinlock_t;
     type GuardState = ();
 
+    #[inline]
     unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey) {
         // SAFETY: the caller's promise; name and key are static.
         unsafe { bindings::lkm_spin_lock_init(ptr, name.as_char_ptr(), key.as_ptr()) };
     }
 
+    #[inline]
     unsafe fn lock(ptr: *mut Self::State) {
         // SAFETY: the caller's promise.
         unsafe { bindings::lkm_spin_lock(ptr) };
     }
 
+    #[inline]
     unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
         // SAFETY: the caller's promise.
         (unsafe { bindings::lkm_spin_trylock(ptr) } != 0).then(|| ())
     }
 
+    #[inline]
     unsafe fn unlock(ptr: *mut Self::State, _state: &()) {
         // SAFETY: the caller's promise.
         unsafe { bindings::lkm_spin_unlock(ptr) };
@@ -78,16 +82,19 @@ unsafe impl Backend for SpinLockIrqBackend {
     /// The interrupt state to go back to.
     type GuardState = core::ffi::c_ulong;
 
+    #[inline]
     unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey) {
         // SAFETY: the caller's promise; name and key are static.
         unsafe { bindings::lkm_spin_lock_init(ptr, name.as_char_ptr(), key.as_ptr()) };
     }
 
+    #[inline]
     unsafe fn lock(ptr: *mut Self::State) -> Self::GuardState {
         // SAFETY: the caller's promise.
         unsafe { bindings::lkm_spin_lock_irqsave(ptr) }
     }
 
+    #[inline]
     unsafe fn try_lock(ptr: *mut Self::State) -> Option<Self::GuardState> {
         let mut flags = 0;
         // SAFETY: the caller's promise.
@@ -95,6 +102,7 @@ unsafe impl Backend for SpinLockIrqBackend {
         taken.then(|| flags)
     }
 
+    #[inline]
     unsafe fn unlock(ptr: *mut Self::State, flags: &Self::GuardState) {
         // SAFETY: the caller's promise.
         unsafe { bindings::lkm_spin_unlock_irqrestore(ptr, *flags) };

@@ -102,6 +102,7 @@ impl WaitQueue {
     }
 
     /// Wakes everybody who waits or polls here; any context, does not sleep.
+    #[inline]
     pub fn wake_up_all(&self) {
         // SAFETY: initialised by the invariant.
         unsafe {
@@ -114,6 +115,7 @@ impl WaitQueue {
         }
     }
 
+    #[inline]
     pub(crate) fn as_ptr(&self) -> *mut bindings::wait_queue_head {
         self.head.get()
     }
