@@ -12,7 +12,7 @@ void __rust_dealloc(void *ptr, size_t size, size_t align);
 
 static void *reallocate(void *ptr, size_t size, size_t align, gfp_t flags)
 {
-	if (size > KMALLOC_MAX_SIZE || align > KMALLOC_MAX_SIZE || !lkm_may_sleep())
+	if (size > KMALLOC_MAX_SIZE || align > KMALLOC_MAX_SIZE || !may_sleep())
 		return NULL;
 	/* A power of two is aligned to itself. */
 	if (align > ARCH_KMALLOC_MINALIGN)

@@ -47,8 +47,36 @@ unsigned long lkm_local_irq_save(void);
 void lkm_local_irq_restore(unsigned long flags);
 unsigned int lkm_smp_processor_id(void);
 bool lkm_refuse_rcu_reader(void);
+bool lkm_refuse_to_sleep(void);
 bool lkm_not_atomic(void);
 bool lkm_may_sleep(void);
+
+/* What the others in here ask each time: inline, and the refusals are not. */
+#ifndef CONFIG_PREEMPT_RCU
+DECLARE_PER_CPU(int, lkm_rcu_readers);
+#endif
+
+static inline bool is_rcu_reader(void)
+{
+#ifdef CONFIG_PREEMPT_RCU
+	return rcu_preempt_depth();
+#else
+	return raw_cpu_read(lkm_rcu_readers);
+#endif
+}
+
+static inline bool not_atomic(void)
+{
+	return likely(!in_atomic() && !irqs_disabled() && !is_rcu_reader()) ||
+	       !lkm_refuse_to_sleep();
+}
+
+/* A debug kernel says where the caller is. (might_sleep() may itself sleep.) */
+static inline bool may_sleep(void)
+{
+	__might_sleep(__FILE__, __LINE__);
+	return not_atomic();
+}
 
 /* kthread.c */
 int lkm_kthread_create(struct task_struct **task, int (*run)(void *data), void *data,
@@ -76,9 +104,6 @@ void *lkm_per_cpu_ptr(void __percpu *ptr, unsigned int cpu);
 void lkm_this_cpu_add(u64 __percpu *ptr, u64 n);
 
 /* rcu.c: readers that cannot be preempted stay on their CPU, and nobody else counts them */
-#ifndef CONFIG_PREEMPT_RCU
-DECLARE_PER_CPU(int, lkm_rcu_readers);
-#endif
 void lkm_rcu_read_lock(void);
 void lkm_rcu_read_unlock(void);
 

@@ -23,13 +23,14 @@ DEFINE_PER_CPU(int, lkm_rcu_readers);
  * are not preempted, one that does is taken for one that has ended, and what it
  * reads is freed.
  */
+static bool refuse_rcu_reader(void)
+{
+	return WARN_ONCE(is_rcu_reader(), "lkm: an RCU reader tried to sleep\n");
+}
+
 bool lkm_refuse_rcu_reader(void)
 {
-#ifdef CONFIG_PREEMPT_RCU
-	return WARN_ONCE(rcu_preempt_depth(), "lkm: an RCU reader tried to sleep\n");
-#else
-	return WARN_ONCE(raw_cpu_read(lkm_rcu_readers), "lkm: an RCU reader tried to sleep\n");
-#endif
+	return refuse_rcu_reader();
 }
 
 /*
@@ -38,19 +39,22 @@ bool lkm_refuse_rcu_reader(void)
  * put the preempt count right, which the locks that are then released put
  * wrong: an interrupt may look like a thread.
  */
-bool lkm_not_atomic(void)
+bool lkm_refuse_to_sleep(void)
 {
-	return !WARN_ONCE(in_interrupt(), "lkm: an interrupt handler tried to sleep\n") &&
-	       !lkm_refuse_rcu_reader() &&
-	       !WARN_ONCE(in_atomic() || irqs_disabled(),
-			  "lkm: a thread tried to sleep in atomic context\n");
+	return WARN_ONCE(in_interrupt(), "lkm: an interrupt handler tried to sleep\n") ||
+	       refuse_rcu_reader() ||
+	       WARN_ONCE(in_atomic() || irqs_disabled(),
+			 "lkm: a thread tried to sleep in atomic context\n");
 }
 
-/* A debug kernel says where the caller is. (might_sleep() may itself sleep.) */
 bool lkm_may_sleep(void)
 {
-	__might_sleep(__FILE__, __LINE__);
-	return lkm_not_atomic();
+	return may_sleep();
+}
+
+bool lkm_not_atomic(void)
+{
+	return not_atomic();
 }
 
 /* Any CPU will do for a caller that may be moved to another one meanwhile. */

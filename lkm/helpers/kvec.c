@@ -13,6 +13,6 @@ void *lkm_kvmalloc(size_t size)
  */
 void lkm_kvfree(const void *addr)
 {
-	if (!is_vmalloc_addr(addr) || in_interrupt() || lkm_may_sleep())
+	if (!is_vmalloc_addr(addr) || in_interrupt() || may_sleep())
 		kvfree(addr);
 }

