@@ -10,29 +10,33 @@ void *__rust_alloc_zeroed(size_t size, size_t align);
 void *__rust_realloc(void *ptr, size_t old_size, size_t align, size_t size);
 void __rust_dealloc(void *ptr, size_t size, size_t align);
 
-static void *reallocate(void *ptr, size_t size, size_t align, gfp_t flags)
+/* What is to be asked of the kernel for this; 0 if nothing is to be asked. */
+static size_t may_allocate(size_t size, size_t align)
 {
 	if (size > KMALLOC_MAX_SIZE || align > KMALLOC_MAX_SIZE || !may_sleep())
-		return NULL;
+		return 0;
 	/* A power of two is aligned to itself. */
 	if (align > ARCH_KMALLOC_MINALIGN)
 		size = roundup_pow_of_two(max(size, align));
-	return krealloc(ptr, size, GFP_KERNEL | flags);
+	return size;
 }
 
 void *__rust_alloc(size_t size, size_t align)
 {
-	return reallocate(NULL, size, align, 0);
+	size = may_allocate(size, align);
+	return size ? kmalloc(size, GFP_KERNEL) : NULL;
 }
 
 void *__rust_alloc_zeroed(size_t size, size_t align)
 {
-	return reallocate(NULL, size, align, __GFP_ZERO);
+	size = may_allocate(size, align);
+	return size ? kzalloc(size, GFP_KERNEL) : NULL;
 }
 
 void *__rust_realloc(void *ptr, size_t old_size, size_t align, size_t size)
 {
-	return reallocate(ptr, size, align, 0);
+	size = may_allocate(size, align);
+	return size ? krealloc(ptr, size, GFP_KERNEL) : NULL;
 }
 
 void __rust_dealloc(void *ptr, size_t size, size_t align)
