@@ -366,7 +366,7 @@ unsafe fn with_position(
     f: impl FnOnce(&mut i64) -> Result<usize>,
 ) -> Result<usize> {
     // SAFETY: the caller's promise.
-    let mut position = unsafe { offset.as_ref() }.copied().unwrap_or(0);
+    let mut position = unsafe { offset.as_ref() }.map_or(0, |offset| *offset);
     let count = f(&mut position)?;
     // SAFETY: the caller's promise.
     if let (Some(offset), true) = (unsafe { offset.as_mut() }, position >= 0) {

@@ -76,15 +76,16 @@ impl Guarded for Published {
         buffer: &mut UserSliceWriter,
         position: &mut i64,
     ) -> Result<usize> {
-        // A copy: reading ends before the next line may sleep.
-        let message = rcu::with_read_lock(|guard| **self.read(guard));
-        page.read(&message, buffer, position)
+        // A copy: reading ends before anything sleeps.
+        let current = || rcu::with_read_lock(|guard| **self.read(guard));
+        page.read(current, buffer, position)
     }
 
     fn replace(&self, buffer: &mut UserSliceReader) -> Result {
-        let new = Message::from_user(buffer)?;
+        let mut new = Message::EMPTY;
+        new.read_from(buffer)?;
         let mut writer = self.lock();
-        let new = new.after(&writer);
+        new.follow(&writer);
         let old = writer.replace(Live::new(new))?;
         // The next writer need not wait for the grace period of this one.
         drop(writer);

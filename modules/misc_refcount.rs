@@ -109,9 +109,11 @@ impl Guarded for Refcounted {
     }
 
     fn replace(&self, buffer: &mut UserSliceReader) -> Result {
-        let new = Message::from_user(buffer)?;
+        let mut new = Message::EMPTY;
+        new.read_from(buffer)?;
         let mut current = self.current.lock();
-        *current = Arc::try_new(Live::new(new.after(&current)))?;
+        new.follow(&current);
+        *current = Arc::try_new(Live::new(new))?;
         Ok(())
     }
 

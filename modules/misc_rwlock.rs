@@ -59,13 +59,16 @@ impl Guarded for RwSemaphore<Message> {
         position: &mut i64,
     ) -> Result<usize> {
         let message = self.read();
-        page.read(&message, buffer, position)
+        page.read(|| &*message, buffer, position)
     }
 
     fn replace(&self, buffer: &mut UserSliceReader) -> Result {
         let mut message = self.write();
         // Whole before it replaces the old one: half of it may be unreadable.
-        *message = Message::from_user(buffer)?.after(&message);
+        let mut new = Message::EMPTY;
+        new.read_from(buffer)?;
+        new.follow(&message);
+        *message = new;
         Ok(())
     }
 

@@ -71,20 +71,24 @@ impl Guarded for SpinLock<Message> {
         buffer: &mut UserSliceWriter,
         position: &mut i64,
     ) -> Result<usize> {
-        // A copy: the lock is released before the next line may sleep.
-        let message = *self.lock();
-        page.read(&message, buffer, position)
+        // A copy: the lock is released before anything sleeps.
+        page.read(|| *self.lock(), buffer, position)
     }
 
     fn replace(&self, buffer: &mut UserSliceReader) -> Result {
         if module_parameters::buggy.value() {
             let mut message = self.lock();
-            *message = Message::from_user(buffer)?.after(&message);
+            let mut new = Message::EMPTY;
+            new.read_from(buffer)?;
+            new.follow(&message);
+            *message = new;
             return Ok(());
         }
-        let new = Message::from_user(buffer)?;
+        let mut new = Message::EMPTY;
+        new.read_from(buffer)?;
         let mut message = self.lock();
-        *message = new.after(&message);
+        new.follow(&message);
+        *message = new;
         Ok(())
     }
 

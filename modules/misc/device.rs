@@ -48,6 +48,12 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    pub(crate) const EMPTY: Message = Message {
+        bytes: [0; MESSAGE_MAX],
+        len: 0,
+        generation: 0,
+    };
+
     fn first(text: &str) -> Result<Self> {
         if text.len() > MESSAGE_MAX {
             pr_err!(
@@ -57,35 +63,25 @@ impl Message {
             );
             return Err(EINVAL);
         }
-        let mut bytes = [0; MESSAGE_MAX];
-        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+        let mut message = Message::EMPTY;
+        message.len = text.len();
+        for (to, from) in message.bytes.iter_mut().zip(text.bytes()) {
             *to = from;
         }
-        Ok(Message {
-            bytes,
-            len: text.len(),
-            generation: 0,
-        })
+        Ok(message)
     }
 
-    /// The message that a writer brings. May sleep.
-    pub(crate) fn from_user(buffer: &mut UserSliceReader) -> Result<Self> {
-        let len = buffer.len();
-        let mut bytes = [0; MESSAGE_MAX];
-        buffer.read_slice(bytes.get_mut(..len).ok_or(EMSGSIZE)?)?;
-        Ok(Message {
-            bytes,
-            len,
-            generation: 0,
-        })
+    /// Becomes the message that a writer brings; on an error what it is then is
+    /// of no use. May sleep.
+    pub(crate) fn read_from(&mut self, buffer: &mut UserSliceReader) -> Result {
+        self.len = buffer.len();
+        let bytes = self.bytes.get_mut(..self.len).ok_or(EMSGSIZE)?;
+        buffer.read_slice(bytes)
     }
 
-    /// The same as the successor of `old`.
-    pub(crate) fn after(self, old: &Message) -> Self {
-        Message {
-            generation: old.generation.wrapping_add(1),
-            ..self
-        }
+    /// Becomes the successor of `old`.
+    pub(crate) fn follow(&mut self, old: &Message) {
+        self.generation = old.generation.wrapping_add(1);
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {

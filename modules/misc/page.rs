@@ -3,35 +3,50 @@
 //! The message that an open file is in the middle of.
 
 use crate::device::Message;
-use lkm::{new_spinlock, prelude::*, sync::SpinLock, uaccess::UserSliceWriter};
+use core::borrow::Borrow;
+use lkm::{new_mutex, prelude::*, sync::Mutex, uaccess::UserSliceWriter};
 
 /// Keeps what an open file reads in several reads from being half of one
 /// message and half of another, as seq_file does.
 ///
 /// The lock is this file's own: nobody waits for it who has another one open.
-/// Lock order: the module's own lock, if it is held, then this one.
-pub(crate) struct Page(SpinLock<Option<(Message, i64)>>);
+/// Lock order: a module's mutex or semaphore, this one, a module's spin lock.
+pub(crate) struct Page(Mutex<Last>);
+
+/// The message of the last read, and where that ended; 0 if there was none.
+struct Last {
+    message: Message,
+    end: i64,
+}
 
 impl Page {
     pub(crate) fn new() -> Result<Self> {
-        Ok(Page(new_spinlock!(None, "misc_page")?))
+        let last = Last {
+            message: Message::EMPTY,
+            end: 0,
+        };
+        Ok(Page(new_mutex!(last, "misc_page")?))
     }
 
     /// Copies to `buffer`: a read that begins where the last one ended goes on
     /// in the same message, and any other is of the `current` one.
-    pub(crate) fn read(
+    pub(crate) fn read<M: Borrow<Message>>(
         &self,
-        current: &Message,
+        current: impl FnOnce() -> M,
         buffer: &mut UserSliceWriter,
         position: &mut i64,
     ) -> Result<usize> {
-        let last = *self.0.lock();
-        let message = match last {
-            Some((message, end)) if end == *position && end > 0 => message,
-            _ => *current,
-        };
+        let mut last = self.0.lock();
+        if last.end != 0 && last.end == *position {
+            let count = buffer.simple_read_from_buffer(position, last.message.as_bytes())?;
+            last.end = *position;
+            return Ok(count);
+        }
+        let current = current();
+        let message = current.borrow();
         let count = buffer.simple_read_from_buffer(position, message.as_bytes())?;
-        *self.0.lock() = Some((message, *position));
+        last.message = *message;
+        last.end = *position;
         Ok(count)
     }
 }
