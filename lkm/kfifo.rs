@@ -16,7 +16,8 @@ use crate::{
 use core::{
     ffi::{c_uint, c_void},
     marker::PhantomData,
-    mem::{size_of, MaybeUninit},
+    mem::{align_of, size_of, MaybeUninit},
+    slice,
 };
 
 /// A queue of plain values with a fixed capacity.
@@ -26,8 +27,8 @@ use core::{
 ///
 /// # Invariants
 ///
-/// `fifo` is what `__kfifo_alloc` made for elements of `size_of::<T>()`, and
-/// every element in it was a `T`.
+/// `fifo` is what `__kfifo_alloc` made for elements of `size_of::<T>()`, aligned
+/// for them, and every element in it was a `T`.
 pub struct Kfifo<T: Copy + Send> {
     fifo: bindings::__kfifo,
     _holds: PhantomData<T>,
@@ -42,10 +43,12 @@ impl<T: Copy + Send> Kfifo<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EINVAL` for a capacity below 2 or a `T` of no size.
+    /// `ENOMEM`; `EINVAL` for a capacity below 2, or a `T` of no size or aligned
+    /// to more than 8 bytes.
     pub fn new(capacity: u32) -> Result<Self> {
         let mut fifo = MaybeUninit::zeroed();
-        if size_of::<T>() == 0 || capacity < 2 {
+        // To 8 bytes the kernel aligns whatever it allocates.
+        if size_of::<T>() == 0 || align_of::<T>() > 8 || capacity < 2 {
             return Err(EINVAL);
         }
         let slots = capacity.checked_next_power_of_two().ok_or(ENOMEM)? as usize;
@@ -61,7 +64,7 @@ impl<T: Copy + Send> Kfifo<T> {
                 bindings::BINDINGS_GFP_KERNEL,
             )
         })?;
-        // INVARIANT: just made; it is empty.
+        // INVARIANT: just made; it is empty, and aligned to 8 bytes.
         Ok(Self {
             // SAFETY: initialised by the successful call.
             fifo: unsafe { fifo.assume_init() },
@@ -102,13 +105,21 @@ impl<T: Copy + Send> Kfifo<T> {
         })
     }
 
-    /// Copies the oldest elements, as many as fit, and leaves them in; how
-    /// many those are.
-    pub fn peek(&mut self, to: &mut [T]) -> usize {
-        let room = c_uint::try_from(to.len()).unwrap_or(c_uint::MAX);
-        // SAFETY: `to` has room for that many elements of the queue's size,
-        // and by the invariant what is copied are `T`s.
-        unsafe { bindings::__kfifo_out_peek(&mut self.fifo, to.as_mut_ptr().cast(), room) as usize }
+    /// The elements in their order, the oldest first. They are in two parts
+    /// where the queue's memory ends between them; else the second is empty.
+    pub fn as_slices(&self) -> (&[T], &[T]) {
+        let start = (self.fifo.out & self.fifo.mask) as usize;
+        let slots = (self.fifo.mask as usize).wrapping_add(1);
+        let first = self.len().min(slots.wrapping_sub(start));
+        let data = self.fifo.data.cast::<T>();
+        // SAFETY: there are `slots` slots at `data`, of which those from `out`
+        // to `in` hold `T`s, by the invariant; behind the last is the first.
+        unsafe {
+            (
+                slice::from_raw_parts(data.add(start), first),
+                slice::from_raw_parts(data, self.len().wrapping_sub(first)),
+            )
+        }
     }
 
     /// Throws away the `count` oldest elements, or all if there are fewer.

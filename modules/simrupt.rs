@@ -139,17 +139,15 @@ impl Sink {
     /// is not in memory. The number of bytes that were moved, and that are left.
     fn take_nofault(&self, buffer: &mut UserSliceWriter) -> (usize, usize) {
         let mut fifo = self.fifo.lock();
-        let mut chunk = [0; 128];
-        let mut taken = 0usize;
-        loop {
-            let peeked = fifo.peek(&mut chunk);
-            let written = buffer.write_nofault(chunk.get(..peeked).unwrap_or_default());
-            fifo.skip(written);
-            taken = taken.wrapping_add(written);
-            if written == 0 || written < peeked {
-                break;
-            }
+        if fifo.is_empty() {
+            return (0, 0);
         }
+        let (first, second) = fifo.as_slices();
+        let mut taken = buffer.write_nofault(first);
+        if taken == first.len() && !second.is_empty() {
+            taken = taken.wrapping_add(buffer.write_nofault(second));
+        }
+        fifo.skip(taken);
         count(&mut self.stats.lock().delivered, taken);
         (taken, fifo.len())
     }

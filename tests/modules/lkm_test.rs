@@ -303,6 +303,10 @@ fn locks() -> Result {
     Ok(())
 }
 
+#[derive(Clone, Copy)]
+#[repr(align(16))]
+struct Aligned([u8; 48]);
+
 fn queues() -> Result {
     check!(Kfifo::<u32>::new(0).is_err());
     check!(Kfifo::<()>::new(8).is_err());
@@ -311,13 +315,15 @@ fn queues() -> Result {
         check!(fifo.push([n; 3]).is_ok());
     }
     check!(fifo.push([9; 3]) == Err([9; 3]));
-    let mut two = [[0; 3]; 2];
-    check!(fifo.peek(&mut two) == 2 && two == [[0; 3], [1; 3]]);
+    check!(fifo.as_slices() == (&[[0; 3], [1; 3], [2; 3], [3; 3]][..], &[][..]));
     check!(fifo.pop() == Some([0; 3]) && fifo.len() == 3);
     fifo.skip(2);
-    check!(fifo.pop() == Some([3; 3]) && fifo.is_empty() && fifo.pop().is_none());
+    check!(fifo.push([4; 3]).is_ok() && fifo.push([5; 3]).is_ok());
+    check!(fifo.as_slices() == (&[[3; 3]][..], &[[4; 3], [5; 3]][..]));
+    check!(fifo.pop() == Some([3; 3]) && fifo.as_slices() == (&[[4; 3], [5; 3]][..], &[][..]));
     fifo.skip(usize::MAX);
-    check!(fifo.is_empty());
+    check!(fifo.is_empty() && fifo.pop().is_none() && fifo.as_slices() == (&[][..], &[][..]));
+    check!(Kfifo::<Aligned>::new(8).is_err());
 
     let (mut producer, mut consumer) = spsc(2)?;
     let count = Arc::try_new(())?;
