@@ -18,7 +18,7 @@
 //! | work for after an interrupt, or for a thread | [`tasklet`], [`workqueue`] |
 //! | threads of one's own | [`kthread`] |
 //! | CPUs, what each has for itself, their coming and going | [`cpumask`], [`percpu`], [`cpuhp`] |
-//! | large arrays | [`kvec`] |
+//! | large arrays, and sorting | [`kvec`], [`sort`] |
 //! | a node under /dev, its files, user memory | [`miscdevice`], [`fs`], [`uaccess`] |
 //! | interrupts, the running thread | [`irq`], [`task`] |
 //!
@@ -88,6 +88,7 @@ pub mod percpu;
 pub mod prelude;
 pub mod print;
 pub mod ring;
+pub mod sort;
 mod source;
 pub mod str;
 pub mod sync;
