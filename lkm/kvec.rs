@@ -11,18 +11,19 @@ use crate::{
         Result,
     },
     irq::may_sleep,
+    uaccess::AsBytes,
 };
 use core::{
-    ffi::c_int,
+    ffi::{c_int, c_void},
     fmt,
     marker::PhantomData,
-    mem::{align_of, size_of},
+    mem::{align_of, size_of, MaybeUninit},
     ops::{Deref, DerefMut},
     ptr::NonNull,
 };
 
 /// Plain values one after another, up to a capacity that is set when it is
-/// made.
+/// made, and changes by [`reserve_exact`](Self::reserve_exact) alone.
 ///
 /// The memory is from `kvmalloc`: it need not be contiguous for the hardware,
 /// so it can be had in sizes for which there is no single piece any more.
@@ -48,6 +49,17 @@ unsafe impl<T: Copy + Send> Send for KVVec<T> {}
 unsafe impl<T: Copy + Sync> Sync for KVVec<T> {}
 
 impl<T: Copy> KVVec<T> {
+    /// One that has no values, and no room for any.
+    pub const fn new() -> Self {
+        // INVARIANT: nothing is allocated.
+        Self {
+            ptr: NonNull::dangling(),
+            len: 0,
+            capacity: 0,
+            _owns: PhantomData,
+        }
+    }
+
     /// Makes room for `capacity` values, and has none. May sleep.
     ///
     /// # Errors
@@ -55,6 +67,14 @@ impl<T: Copy> KVVec<T> {
     /// `ENOMEM`, always so where one must not sleep, and for more than 2 GiB; `EINVAL`
     /// for a `T` that has no size or is aligned to more than 8 bytes.
     pub fn with_capacity(capacity: usize) -> Result<Self> {
+        Self::allocate(capacity, bindings::lkm_kvmalloc)
+    }
+
+    /// By `alloc`, which has the signature of `kvmalloc` and does the same.
+    fn allocate(
+        capacity: usize,
+        alloc: unsafe extern "C" fn(usize) -> *mut c_void,
+    ) -> Result<Self> {
         if size_of::<T>() == 0 || align_of::<T>() > 8 {
             return Err(EINVAL);
         }
@@ -65,7 +85,7 @@ impl<T: Copy> KVVec<T> {
             NonNull::dangling()
         } else {
             // SAFETY: a size that is not 0, and below the one that C warns of.
-            let ptr = unsafe { bindings::lkm_kvmalloc(capacity.wrapping_mul(size_of::<T>())) };
+            let ptr = unsafe { alloc(capacity.wrapping_mul(size_of::<T>())) };
             NonNull::new(ptr.cast::<T>()).ok_or(ENOMEM)?
         };
         // INVARIANT: just allocated, aligned to 8 bytes; no value yet.
@@ -75,6 +95,22 @@ impl<T: Copy> KVVec<T> {
             capacity,
             _owns: PhantomData,
         })
+    }
+
+    /// Makes room for `additional` values more, and not for any beyond these,
+    /// unless there is. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_capacity`](Self::with_capacity); then all is as it was.
+    pub fn reserve_exact(&mut self, additional: usize) -> Result {
+        if additional > self.capacity.wrapping_sub(self.len) {
+            let capacity = self.len.checked_add(additional).ok_or(ENOMEM)?;
+            let mut grown = Self::with_capacity(capacity)?;
+            grown.extend_from_slice(self)?;
+            *self = grown;
+        }
+        Ok(())
     }
 
     /// How many values there is room for.
@@ -111,9 +147,49 @@ impl<T: Copy> KVVec<T> {
         Ok(())
     }
 
+    /// The room behind the last value.
+    pub(crate) fn spare_capacity_mut(&mut self) -> &mut [MaybeUninit<T>] {
+        // SAFETY: allocated, by the invariant, and need not be initialised.
+        unsafe {
+            let end = self.ptr.as_ptr().add(self.len).cast::<MaybeUninit<T>>();
+            core::slice::from_raw_parts_mut(end, self.capacity.wrapping_sub(self.len))
+        }
+    }
+
+    /// Takes `additional` values in that were written to the spare capacity.
+    ///
+    /// # Safety
+    ///
+    /// The first `additional` values of the spare capacity, which has that
+    /// many, are initialised.
+    pub(crate) unsafe fn inc_len(&mut self, additional: usize) {
+        // INVARIANT: the caller's promise.
+        self.len = self.len.wrapping_add(additional);
+    }
+
     /// Makes it empty; the memory stays.
     pub fn clear(&mut self) {
         self.len = 0;
+    }
+}
+
+impl<T: AsBytes> KVVec<T> {
+    /// One with `len` values whose bytes are all 0. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_capacity`](Self::with_capacity).
+    pub fn zeroed(len: usize) -> Result<Self> {
+        let mut zeroed = Self::allocate(len, bindings::lkm_kvzalloc)?;
+        // SAFETY: C has set all to 0, and any bytes make a `T`.
+        unsafe { zeroed.inc_len(len) };
+        Ok(zeroed)
+    }
+}
+
+impl<T: Copy> Default for KVVec<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

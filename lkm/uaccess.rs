@@ -11,10 +11,11 @@
 use crate::{
     bindings,
     error::{code::EFAULT, Result},
+    kvec::KVVec,
 };
 use core::{
     ffi::c_void,
-    mem::{size_of, MaybeUninit},
+    mem::{align_of, size_of, MaybeUninit},
 };
 
 /// Plain values: every byte of them is initialised, and any bytes make one.
@@ -35,12 +36,32 @@ macro_rules! plain {
 }
 plain!(u8 i8 u16 i16 u32 i32 u64 i64 usize isize);
 
+// SAFETY: an array has no padding besides that of its elements.
+unsafe impl<T: AsBytes, const N: usize> AsBytes for [T; N] {}
+
+/// The same memory as plain values; `None` if it is not aligned for them, or
+/// if bytes are left over.
+pub fn from_bytes_mut<T: AsBytes>(bytes: &mut [u8]) -> Option<&mut [T]> {
+    if bytes.is_empty() {
+        // It may be nowhere, and aligned for nothing.
+        return Some(&mut []);
+    }
+    let len = bytes.len().checked_div(size_of::<T>())?;
+    let ptr = bytes.as_mut_ptr().cast::<T>();
+    if len.wrapping_mul(size_of::<T>()) != bytes.len() || ptr as usize % align_of::<T>() != 0 {
+        return None;
+    }
+    // SAFETY: all of `bytes`, aligned; any bytes make a `T`, and each `T` that
+    // is written there makes bytes that are initialised.
+    Some(unsafe { core::slice::from_raw_parts_mut(ptr, len) })
+}
+
 /// Says that a struct has no padding, and has that checked:
 /// `as_bytes!(simrupt_stats { ticks, produced })`, with all fields.
 ///
 /// The build says so of every struct in include/uapi. It does not compile if a
-/// field is missing or is itself no [`AsBytes`] (no array is), or if there is a
-/// gap between two fields or after the last.
+/// field is missing or is itself no [`AsBytes`], or if there is a gap between
+/// two fields or after the last.
 #[macro_export]
 macro_rules! as_bytes {
     ($type:path { $($field:ident),* $(,)? }) => {
@@ -139,6 +160,35 @@ impl UserSliceReader {
             return Err(EFAULT);
         }
         self.slice.advance(to.len());
+        Ok(())
+    }
+
+    /// Adds all that is left to `to`, which grows for it if it has to; process
+    /// context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, or `EFAULT` if not all can be read; then `to` has what it had,
+    /// and nothing is consumed.
+    pub fn read_all(&mut self, to: &mut KVVec<u8>) -> Result {
+        let len = self.slice.len;
+        to.reserve_exact(len)?;
+        // SAFETY: there is room for that many, as was reserved; C checks the
+        // other. It does not matter that `to` is uninitialised: what is there
+        // is not read before it has been written.
+        let left = unsafe {
+            bindings::lkm_copy_from_user(
+                to.spare_capacity_mut().as_mut_ptr().cast::<c_void>(),
+                self.slice.ptr as *const c_void,
+                len as _,
+            )
+        };
+        if left != 0 {
+            return Err(EFAULT);
+        }
+        // SAFETY: just written.
+        unsafe { to.inc_len(len) };
+        self.slice.advance(len);
         Ok(())
     }
 

@@ -88,11 +88,13 @@ void lkm_kthread_return_to(unsigned int cpu);
 
 /* kvec.c */
 void *lkm_kvmalloc(size_t size);
+void *lkm_kvzalloc(size_t size);
 void lkm_kvfree(const void *addr);
 
 /* mutex.c */
 void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key *key);
 void lkm_mutex_lock(struct mutex *lock);
+int lkm_mutex_lock_interruptible(struct mutex *lock);
 bool lkm_mutex_trylock(struct mutex *lock);
 void lkm_mutex_unlock(struct mutex *lock);
 void lkm_mutex_destroy(struct mutex *lock);
@@ -144,7 +146,9 @@ unsigned long lkm_spin_lock_irqsave(spinlock_t *lock);
 void lkm_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
 
 /* task.c */
-bool lkm_fatal_signal_pending(void);
+struct task_struct *lkm_current(void);
+bool lkm_fatal_signal_pending(struct task_struct *task);
+void lkm_cond_resched(void);
 
 /* tasklet.c */
 void lkm_tasklet_schedule(struct tasklet_struct *t);

@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "helpers.h"
 
-/* The size may be userland's wish, so that it cannot be had is no news. */
+/*
+ * The size may be userland's wish: so it is accounted to who makes it, nobody
+ * is killed for it, and that it cannot be had is no news.
+ */
+#define LKM_GFP_USER_WISH (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
+
 void *lkm_kvmalloc(size_t size)
 {
-	return kvmalloc(size, GFP_KERNEL | __GFP_NOWARN);
+	return kvmalloc(size, LKM_GFP_USER_WISH);
+}
+
+void *lkm_kvzalloc(size_t size)
+{
+	return kvzalloc(size, LKM_GFP_USER_WISH);
 }
 
 /*
