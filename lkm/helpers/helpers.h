@@ -22,6 +22,7 @@
 #include <linux/rwsem.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/semaphore.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/timer.h>
@@ -94,7 +95,6 @@ void lkm_kvfree(const void *addr);
 /* mutex.c */
 void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key *key);
 void lkm_mutex_lock(struct mutex *lock);
-int lkm_mutex_lock_interruptible(struct mutex *lock);
 bool lkm_mutex_trylock(struct mutex *lock);
 void lkm_mutex_unlock(struct mutex *lock);
 void lkm_mutex_destroy(struct mutex *lock);
@@ -124,6 +124,9 @@ bool lkm_down_read_trylock(struct rw_semaphore *sem);
 bool lkm_down_write_trylock(struct rw_semaphore *sem);
 void lkm_up_read(struct rw_semaphore *sem);
 void lkm_up_write(struct rw_semaphore *sem);
+
+/* semaphore.c */
+void lkm_sema_init(struct semaphore *sem, int val);
 
 /* source.c: see ../source.rs */
 struct lkm_source {

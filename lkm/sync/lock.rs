@@ -133,25 +133,37 @@ impl<T, B: Backend> Lock<T, B> {
     /// Deadlocks if this thread has it already.
     pub fn lock(&self) -> Guard<'_, T, B> {
         // SAFETY: initialised by the invariant.
-        let state = unsafe { B::lock(self.inner.lock.get()) };
-        // INVARIANT: just taken.
-        Guard {
-            lock: self,
-            state,
-            _not_send: PhantomData,
-        }
+        let state = unsafe { B::lock(self.as_ptr()) };
+        // SAFETY: just taken.
+        unsafe { self.guard(state) }
     }
 
     /// Takes the lock if it can be had at once.
     pub fn try_lock(&self) -> Option<Guard<'_, T, B>> {
         // SAFETY: initialised by the invariant.
-        let state = unsafe { B::try_lock(self.inner.lock.get()) }?;
-        // INVARIANT: just taken.
-        Some(Guard {
+        let state = unsafe { B::try_lock(self.as_ptr()) }?;
+        // SAFETY: just taken.
+        Some(unsafe { self.guard(state) })
+    }
+
+    /// The C lock, initialised.
+    pub(super) fn as_ptr(&self) -> *mut B::State {
+        self.inner.lock.get()
+    }
+
+    /// The guard of a lock that is taken already.
+    ///
+    /// # Safety
+    ///
+    /// This thread has taken the lock, for this guard, and `state` is what
+    /// taking it returned.
+    pub(super) unsafe fn guard(&self, state: B::GuardState) -> Guard<'_, T, B> {
+        // INVARIANT: the caller's promise.
+        Guard {
             lock: self,
             state,
             _not_send: PhantomData,
-        })
+        }
     }
 }
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A lock for what takes long.
+//!
+//! C header: `include/linux/semaphore.h`.
+
+use super::lock::{Backend, Guard, Lock, LockClassKey};
+use crate::{
+    bindings,
+    error::{
+        code::{EDEADLK, ERESTARTSYS},
+        Result,
+    },
+    irq::may_sleep,
+    str::CStr,
+};
+
+/// `struct semaphore`, of which one thread at a time has the data; for process
+/// context.
+///
+/// Under it one may sleep. Who waits sleeps, where for a [`Mutex`](super::Mutex)
+/// one spins as long as its holder runs, and does not mind signals. Where one
+/// must not sleep, taking it spins, perhaps for ever, after a warning. lockdep
+/// does not know it. See [`new_semaphore!`](crate::new_semaphore!).
+pub type Semaphore<T> = Lock<T, SemaphoreBackend>;
+
+/// Makes a [`Semaphore`]: `new_semaphore!(data)`, a [`Result`](crate::Result).
+#[macro_export]
+macro_rules! new_semaphore {
+    ($data:expr) => {
+        $crate::with_lock_class!($crate::sync::Semaphore::new, ($data))
+    };
+}
+
+impl<T> Semaphore<T> {
+    /// Takes the lock, waiting until it can be had or a signal comes.
+    ///
+    /// # Errors
+    ///
+    /// `ERESTARTSYS` if a signal came first: to be returned to userland as it
+    /// is, where it means a restart or `EINTR`. `EDEADLK` where one must not
+    /// sleep.
+    pub fn lock_interruptible(&self) -> Result<Guard<'_, T, SemaphoreBackend>> {
+        if !may_sleep() {
+            return Err(EDEADLK);
+        }
+        // SAFETY: initialised, by the invariant of `Lock`.
+        if unsafe { bindings::down_interruptible(self.as_ptr()) } != 0 {
+            return Err(ERESTARTSYS);
+        }
+        // SAFETY: just taken.
+        Ok(unsafe { self.guard(()) })
+    }
+}
+
+/// `struct semaphore`.
+pub struct SemaphoreBackend;
+
+// SAFETY: a semaphore that begins with 1 has one holder at a time.
+unsafe impl Backend for SemaphoreBackend {
+    type State = bindings::semaphore;
+    type GuardState = ();
+
+    unsafe fn init(ptr: *mut Self::State, _name: &'static CStr, _key: &'static LockClassKey) {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_sema_init(ptr, 1) };
+    }
+
+    unsafe fn lock(ptr: *mut Self::State) {
+        if may_sleep() {
+            // SAFETY: the caller's promise.
+            unsafe { bindings::down(ptr) };
+        } else {
+            // A bug that was warned of. This may never end, but does no harm.
+            // SAFETY: the caller's promise.
+            while unsafe { Self::try_lock(ptr) }.is_none() {
+                core::hint::spin_loop();
+            }
+        }
+    }
+
+    unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
+        // SAFETY: the caller's promise. C returns 0 if it was taken.
+        (unsafe { bindings::down_trylock(ptr) } == 0).then(|| ())
+    }
+
+    unsafe fn unlock(ptr: *mut Self::State, _state: &()) {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::up(ptr) };
+    }
+}
