@@ -1,7 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "helpers.h"
 
-bool lkm_fatal_signal_pending(void)
+struct task_struct *lkm_current(void)
 {
-	return fatal_signal_pending(current);
+	return current;
+}
+
+bool lkm_fatal_signal_pending(struct task_struct *task)
+{
+	return fatal_signal_pending(task);
+}
+
+void lkm_cond_resched(void)
+{
+	cond_resched();
 }
