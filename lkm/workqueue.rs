@@ -13,15 +13,21 @@
 //! ```
 
 use crate::{
-    bindings,
+    bindings, c_str,
     error::{code::ENOMEM, Result},
     irq::may_sleep,
     source::{stopped, Quiesce, Source},
     str::CStr,
-    sync::{Arc, LockClassKey},
-    types::Opaque,
+    sync::{Arc, Backend, LockClassKey, MutexBackend},
+    types::{Opaque, MAX_ALLOC},
 };
-use core::{cell::UnsafeCell, ptr::NonNull};
+use alloc::vec::Vec;
+use core::{
+    cell::UnsafeCell,
+    mem::size_of,
+    ptr::NonNull,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 /// A `workqueue_struct` of one's own.
 ///
@@ -58,6 +64,163 @@ impl Queue {
         Ok(Self {
             ptr: NonNull::new(ptr).ok_or(ENOMEM)?,
         })
+    }
+}
+
+impl Queue {
+    /// Calls `f` once for each of `items`, on as many threads as there are
+    /// `workers`, of which each thread has one to itself; this thread is one of
+    /// them. How many took part.
+    ///
+    /// Returns when all calls have ended. A thread takes the next item when it
+    /// is through with the last; one that gets no CPU in time takes none. Without
+    /// memory for others, and where one must not sleep, this thread does it all.
+    /// With no `workers` nothing is done.
+    ///
+    /// Process context, may sleep, and so may `f`. `items` is asked for the
+    /// next one under a mutex. If `f` itself calls this, then lockdep takes it for
+    /// a deadlock, which it is not.
+    pub fn for_each<S: Send, T>(
+        &self,
+        workers: &mut [S],
+        items: impl Iterator<Item = T> + Send,
+        f: impl Fn(&mut S, T) + Sync,
+    ) -> usize {
+        static CLASS: LockClassKey = LockClassKey::new();
+
+        let threads = workers.len();
+        let workers = Workers(workers.as_mut_ptr());
+        let items = Items {
+            lock: Opaque::uninit(),
+            iterator: UnsafeCell::new(items.fuse()),
+        };
+        // SAFETY: it stays where it is, to the end of this function.
+        // INVARIANT: initialised before anybody uses it.
+        unsafe { MutexBackend::init(items.lock.get(), c_str!("lkm_for_each_items"), &CLASS) };
+        let took_part = self.run(threads, &|nth| {
+            // SAFETY: `nth` is below the number of workers, and is nobody
+            // else's. They are borrowed until all calls have ended.
+            let worker = unsafe { workers.get(nth) };
+            let mut took_part = false;
+            while let Some(item) = items.next() {
+                took_part = true;
+                f(worker, item);
+            }
+            took_part
+        });
+        // SAFETY: initialised, and not used again.
+        unsafe { MutexBackend::destroy(items.lock.get()) };
+        took_part
+    }
+
+    /// Calls `f` with each number below `threads` at most once, and with 0 for
+    /// sure; returns when all calls have ended. How many have returned true.
+    fn run(&self, threads: usize, f: &(dyn Fn(usize) -> bool + Sync)) -> usize {
+        static CLASS: LockClassKey = LockClassKey::new();
+
+        let mut helpers = Vec::new();
+        let most = MAX_ALLOC / size_of::<Helper<'_>>();
+        if may_sleep() && threads <= most && helpers.try_reserve_exact(threads).is_ok() {
+            for nth in 1..threads {
+                let helper = Helper {
+                    work: Opaque::uninit(),
+                    f,
+                    nth,
+                    returned: AtomicBool::new(false),
+                };
+                if helpers.try_push(helper).is_err() {
+                    break;
+                }
+            }
+        }
+        for helper in &helpers {
+            // SAFETY: it stays where it is until its work has ended, below;
+            // name and key are static. The queue is live.
+            unsafe {
+                bindings::lkm_init_work(
+                    helper.work.get(),
+                    Some(help),
+                    c_str!("lkm_for_each").as_char_ptr(),
+                    CLASS.as_ptr(),
+                );
+                bindings::lkm_queue_work(self.ptr.as_ptr(), helper.work.get());
+            }
+        }
+        let mut returned = usize::from(threads > 0 && f(0));
+        for helper in &helpers {
+            // What has not begun by now is not needed any more.
+            // SAFETY: initialised above.
+            unsafe { bindings::cancel_work_sync(helper.work.get()) };
+            let by_it = helper.returned.load(Ordering::Relaxed);
+            returned = returned.wrapping_add(usize::from(by_it));
+        }
+        returned
+    }
+}
+
+/// A thread that helps with a [`Queue::for_each`].
+#[repr(C)]
+struct Helper<'a> {
+    work: Opaque<bindings::work_struct>,
+    f: &'a (dyn Fn(usize) -> bool + Sync),
+    nth: usize,
+    returned: AtomicBool,
+}
+
+/// # Safety
+///
+/// `work` is the first field of a `Helper` that outlives the call.
+unsafe extern "C" fn help(work: *mut bindings::work_struct) {
+    // SAFETY: by this function's requirement; `Helper` is `repr(C)`.
+    let helper = unsafe { &*work.cast::<Helper<'_>>() };
+    let returned = (helper.f)(helper.nth);
+    helper.returned.store(returned, Ordering::Relaxed);
+}
+
+/// The workers of a [`Queue::for_each`].
+struct Workers<S>(*mut S);
+
+// SAFETY: it gives each of them to one thread at a time, to which it may be
+// sent.
+unsafe impl<S: Send> Sync for Workers<S> {}
+
+impl<S> Workers<S> {
+    /// # Safety
+    ///
+    /// `nth` is below the number of workers, which are borrowed meanwhile, and
+    /// nobody else has this one.
+    #[allow(clippy::mut_from_ref)]
+    unsafe fn get(&self, nth: usize) -> &mut S {
+        // SAFETY: the caller's promise.
+        unsafe { &mut *self.0.add(nth) }
+    }
+}
+
+/// The items of a [`Queue::for_each`].
+///
+/// Not a [`Mutex`](crate::sync::Mutex), for which there may be no memory.
+///
+/// # Invariants
+///
+/// The lock is initialised. Who accesses the iterator holds it.
+struct Items<I> {
+    lock: Opaque<bindings::mutex>,
+    iterator: UnsafeCell<I>,
+}
+
+// SAFETY: the iterator is used by one thread at a time, to which it may be sent.
+unsafe impl<I: Send> Sync for Items<I> {}
+
+impl<I: Iterator> Items<I> {
+    fn next(&self) -> Option<I::Item> {
+        // SAFETY: initialised, by the invariant; the lock is held while the
+        // iterator is used, and released once.
+        unsafe {
+            MutexBackend::lock(self.lock.get());
+            let item = (*self.iterator.get()).next();
+            MutexBackend::unlock(self.lock.get(), &());
+            item
+        }
     }
 }
 
