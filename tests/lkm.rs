@@ -12,6 +12,8 @@ use tests::{modinfo, until, Module};
 
 #[path = "lkm/cpus.rs"]
 mod cpus;
+#[path = "lkm/sorting.rs"]
+mod sorting;
 
 const NODE: &str = "/dev/lkm_test";
 

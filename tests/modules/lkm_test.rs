@@ -12,7 +12,7 @@ use lkm::{
     irq::with_irqs_disabled,
     kfifo::Kfifo,
     miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
-    new_mutex, new_spinlock, new_spinlock_irq, new_timer, new_wait_queue, new_work,
+    new_mutex, new_semaphore, new_spinlock, new_spinlock_irq, new_timer, new_wait_queue, new_work,
     prelude::*,
     ring::spsc,
     str::CStr,
@@ -72,6 +72,8 @@ macro_rules! check {
 
 #[path = "lkm_test/cpus.rs"]
 mod cpus;
+#[path = "lkm_test/sorting.rs"]
+mod sorting;
 
 /// What the callbacks have in common.
 struct Counters {
@@ -289,6 +291,14 @@ fn locks() -> Result {
         *held = 10;
     }
     check!(mutex.try_lock().map(|value| *value) == Some(10));
+    let semaphore = new_semaphore!(4)?;
+    for again in 0..2 {
+        let mut held = semaphore.lock_interruptible()?;
+        check!(semaphore.try_lock().is_none() && *held == 4 + again);
+        *held += 1;
+    }
+    check!(*semaphore.lock() == 6);
+    check!(semaphore.try_lock().is_some());
     {
         let _held = spin.lock();
         check!(spin.try_lock().is_none());
@@ -468,6 +478,10 @@ impl Module for Test {
                 cpus::leak()?;
                 return Err(ENODEV);
             }
+            "sorting" => sorting::sorting()?,
+            "memory" => sorting::memory()?,
+            "sharing" => sorting::sharing()?,
+            "sharing_with_irqs_off" => sorting::sharing_with_irqs_off()?,
             other => {
                 pr_err!("case={}: there is no such case\n", other);
                 return Err(EINVAL);
