@@ -20,7 +20,8 @@ use crate::{
     uaccess::{UserSlice, UserSliceReader, UserSliceWriter},
 };
 use core::{
-    ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void},
+    ffi::{c_char, c_int, c_long, c_uint, c_ulong},
+    marker::PhantomData,
     ptr::NonNull,
 };
 
@@ -109,7 +110,7 @@ unsafe impl<T: MiscDevice> Sync for MiscDeviceRegistration<T> {}
 #[repr(C)]
 struct Inner<T: MiscDevice> {
     device: Opaque<bindings::miscdevice>,
-    vtable: &'static Vtable,
+    open: OpenFn,
     state: Mutex<State>,
     shared: T::Shared,
 }
@@ -126,8 +127,13 @@ enum State {
 #[repr(C)]
 struct Header {
     device: Opaque<bindings::miscdevice>,
-    vtable: &'static Vtable,
+    open: OpenFn,
 }
+
+/// # Safety
+///
+/// The `Header` is that of an `Inner<T>`, whose open(2) is running, of the file.
+type OpenFn = unsafe fn(*const Header, *mut bindings::file) -> Result;
 
 impl<T: MiscDevice> MiscDeviceRegistration<T> {
     /// Makes the node. May sleep.
@@ -143,7 +149,7 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
         }
         let inner = Inner::<T> {
             device: Opaque::uninit(),
-            vtable: &Session::<T>::VTABLE,
+            open: OpenFile::<T>::open,
             state: new_mutex!(State::New, "lkm_miscdevice")?,
             shared,
         };
@@ -154,7 +160,7 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
             device.name = options.name.as_char_ptr();
             // C takes 0 for "not told"; with its type it is told.
             device.mode = bindings::S_IFCHR as u16 | (options.mode & 0o777);
-            device.fops = &FOPS.0;
+            device.fops = &NEW_FILE.0;
             // SAFETY: nobody else has it yet.
             unsafe { inner.device.get().write(device) };
         })?;
@@ -185,95 +191,21 @@ unsafe impl<T: MiscDevice> Quiesce for Inner<T> {
     }
 }
 
-/// An open file's `private_data`.
-#[repr(C)]
-struct Session<T> {
-    vtable: &'static Vtable,
-    device: T,
-}
-
-/// What C calls, for one type of device. There is one `file_operations` for
-/// all of them, which a generic `static` could not be, and each open file
-/// finds these through its session.
-///
-/// # Safety of the functions
-///
-/// `open`: the `Header` is that of an `Inner<T>`, whose `open(2)` is running.
-/// The others: the file has a `Session<T>`, which `release` takes away.
-struct Vtable {
-    seekable: bool,
-    open: unsafe fn(*const Header, &File) -> Result<NonNull<c_void>>,
-    read: unsafe fn(*const c_void, &File, UserSlice, &mut i64) -> Result<usize>,
-    write: unsafe fn(*const c_void, &File, UserSlice, &mut i64) -> Result<usize>,
-    ioctl: unsafe fn(*const c_void, &File, u32, usize) -> Result<isize>,
-    poll: unsafe fn(*const c_void, &File, *mut bindings::poll_table_struct) -> PollMask,
-    release: unsafe fn(NonNull<c_void>),
-}
-
-impl<T: MiscDevice> Session<T> {
-    const VTABLE: Vtable = Vtable {
-        seekable: T::SEEKABLE,
-        // SAFETY (of all): what `Vtable` says of its functions.
-        open: |header, file| {
-            // SAFETY: see `Vtable`; a registration waits for a running open.
-            let inner = unsafe { &*header.cast::<Inner<T>>() };
-            let device = T::open(&inner.shared, file)?;
-            let session = Pinned::new(Session {
-                vtable: &Self::VTABLE,
-                device,
-            })?;
-            Ok(session.into_raw().cast())
-        },
-        read: |session, file, slice, position| {
-            // SAFETY: see `Vtable`.
-            unsafe { Self::device(session) }.read(file, &mut slice.writer(), position)
-        },
-        write: |session, file, slice, position| {
-            // SAFETY: see `Vtable`.
-            unsafe { Self::device(session) }.write(file, &mut slice.reader(), position)
-        },
-        ioctl: |session, file, cmd, arg| {
-            // SAFETY: see `Vtable`.
-            unsafe { Self::device(session) }.ioctl(file, cmd, arg)
-        },
-        poll: |session, file, table| {
-            // SAFETY: the table is this file's. The session, and with it all
-            // that can be borrowed from it, lives until `release`, which comes
-            // after every poller has let go of the file.
-            unsafe { Self::device(session).poll(file, &mut PollTable::new(file.as_ptr(), table)) }
-        },
-        release: |session| {
-            // SAFETY: see `Vtable`; it is from `into_raw` in `open`.
-            drop(unsafe { Pinned::from_raw(session.cast::<Session<T>>()) });
-        },
-    };
-
-    /// # Safety
-    ///
-    /// `session` is a `Session<T>` that is not released for `'a`.
-    unsafe fn device<'a>(session: *const c_void) -> &'a T {
-        // SAFETY: the caller's promise.
-        unsafe { &(*session.cast::<Session<T>>()).device }
-    }
-}
-
 struct Fops(bindings::file_operations);
 
 // SAFETY: nobody writes to it.
 unsafe impl Sync for Fops {}
 
-/// The owner is set, so that the module stays while a file is open.
-static FOPS: Fops = Fops(bindings::file_operations {
+/// The operations of a file that is being opened, or is no longer open.
+///
+/// The owner is set, so that the module stays while a file is open. A constant
+/// cannot name the owner, and a static cannot depend on a type; so for the time
+/// in between a file has those of its type, without an owner, and is given
+/// these back when it is released: what C takes from a file's operations, the
+/// first time before `open` and the last time after `release`, is of these.
+static NEW_FILE: Fops = Fops(bindings::file_operations {
     owner: this_module_ptr!(),
     open: Some(open),
-    read: Some(read),
-    write: Some(write),
-    unlocked_ioctl: Some(ioctl),
-    #[cfg(CONFIG_COMPAT)]
-    compat_ioctl: Some(bindings::compat_ptr_ioctl),
-    poll: Some(poll),
-    llseek: Some(bindings::no_seek_end_llseek),
-    release: Some(release),
     ..NO_FOPS
 });
 
@@ -282,77 +214,126 @@ const NO_FOPS: bindings::file_operations = {
     unsafe { core::mem::transmute([0u8; core::mem::size_of::<bindings::file_operations>()]) }
 };
 
-/// The session of an open file, and its functions.
-///
 /// # Safety
 ///
-/// `file` is a file that `open` has succeeded for, and not yet released.
-unsafe fn session(file: *mut bindings::file) -> (*mut c_void, &'static Vtable) {
-    // SAFETY: `open` has put a `Session` there, whose first field that is.
-    unsafe {
-        let session = (*file).private_data;
-        (session, *session.cast::<&'static Vtable>())
-    }
-}
-
-/// # Safety
-///
-/// Called by C, as `file_operations` says. So are those below.
-unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+/// Called by C, as `file_operations` says, like all those below.
+unsafe extern "C" fn open(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
     // SAFETY: `misc_open` leaves the `miscdevice` here, which is the first
     // field of a `Header`, and holds the lock that deregistration takes.
     let result = unsafe {
         let header = (*file).private_data.cast::<Header>();
-        if !(*header).vtable.seekable {
-            bindings::stream_open(inode, file);
-        }
-        ((*header).vtable.open)(header, File::from_ptr(file))
+        ((*header).open)(header, file)
     };
-    match result {
-        Ok(session) => {
-            // SAFETY: the file is not open yet, so it is ours alone.
-            unsafe { (*file).private_data = session.as_ptr() };
-            0
-        }
-        Err(error) => error.to_errno(),
-    }
+    result.map_or_else(|error| error.to_errno(), |()| 0)
 }
 
-unsafe extern "C" fn read(
-    file: *mut bindings::file,
-    buffer: *mut c_char,
-    len: usize,
-    offset: *mut bindings::loff_t,
-) -> isize {
-    if len == 0 {
-        return 0;
-    }
-    // SAFETY: C gives an open file of this device, and its offset or null.
-    let result = unsafe {
-        let (session, vtable) = session(file);
-        let slice = UserSlice::new(buffer as usize, len);
-        with_position(offset, |position| {
-            (vtable.read)(session, File::from_ptr(file), slice, position)
-        })
-    };
-    to_isize(result, len)
-}
+/// What C calls for an open file, whose `private_data` is a `T`.
+struct OpenFile<T>(PhantomData<T>);
 
-unsafe extern "C" fn write(
-    file: *mut bindings::file,
-    buffer: *const c_char,
-    len: usize,
-    offset: *mut bindings::loff_t,
-) -> isize {
-    // SAFETY: as in `read`.
-    let result = unsafe {
-        let (session, vtable) = session(file);
-        let slice = UserSlice::new(buffer as usize, len);
-        with_position(offset, |position| {
-            (vtable.write)(session, File::from_ptr(file), slice, position)
-        })
+impl<T: MiscDevice> OpenFile<T> {
+    const FOPS: &'static bindings::file_operations = &bindings::file_operations {
+        read: Some(Self::read),
+        write: Some(Self::write),
+        unlocked_ioctl: Some(Self::ioctl),
+        #[cfg(CONFIG_COMPAT)]
+        compat_ioctl: Some(bindings::compat_ptr_ioctl),
+        poll: Some(Self::poll),
+        llseek: Some(bindings::no_seek_end_llseek),
+        release: Some(Self::release),
+        ..NO_FOPS
     };
-    to_isize(result, len)
+
+    /// # Safety
+    ///
+    /// As for [`OpenFn`].
+    unsafe fn open(header: *const Header, file: *mut bindings::file) -> Result {
+        // SAFETY: the caller's promise; a registration waits for a running open.
+        let (inner, opened) = unsafe { (&*header.cast::<Inner<T>>(), File::from_ptr(file)) };
+        let device = Pinned::new(T::open(&inner.shared, opened)?)?;
+        // SAFETY: the file is not open yet, so it is ours alone. With `FOPS` it
+        // has a `T`, which `release` takes away.
+        unsafe {
+            if !T::SEEKABLE {
+                bindings::stream_open((*file).f_inode, file);
+            }
+            (*file).private_data = device.into_raw().as_ptr().cast();
+            (*file).f_op = Self::FOPS;
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    ///
+    /// `file` has [`FOPS`](Self::FOPS), and is not released for `'a`.
+    #[inline(always)]
+    unsafe fn device<'a>(file: *mut bindings::file) -> (&'a T, &'a File) {
+        // SAFETY: `open` has put a `T` there; the rest is the caller's promise.
+        unsafe { (&*(*file).private_data.cast::<T>(), File::from_ptr(file)) }
+    }
+
+    unsafe extern "C" fn read(
+        file: *mut bindings::file,
+        buffer: *mut c_char,
+        len: usize,
+        offset: *mut bindings::loff_t,
+    ) -> isize {
+        if len == 0 {
+            return 0;
+        }
+        // SAFETY: C gives an open file of this device, and its offset or null.
+        let result = unsafe {
+            let (device, file) = Self::device(file);
+            let mut buffer = UserSlice::new(buffer as usize, len).writer();
+            with_position(offset, |position| device.read(file, &mut buffer, position))
+        };
+        to_isize(result, len)
+    }
+
+    unsafe extern "C" fn write(
+        file: *mut bindings::file,
+        buffer: *const c_char,
+        len: usize,
+        offset: *mut bindings::loff_t,
+    ) -> isize {
+        // SAFETY: as in `read`.
+        let result = unsafe {
+            let (device, file) = Self::device(file);
+            let mut buffer = UserSlice::new(buffer as usize, len).reader();
+            with_position(offset, |position| device.write(file, &mut buffer, position))
+        };
+        to_isize(result, len)
+    }
+
+    unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
+        // SAFETY: C gives an open file of this device.
+        let (device, file) = unsafe { Self::device(file) };
+        let result = device.ioctl(file, cmd, arg as usize);
+        result.unwrap_or_else(|error| error.to_errno() as isize) as c_long
+    }
+
+    unsafe extern "C" fn poll(
+        file: *mut bindings::file,
+        table: *mut bindings::poll_table_struct,
+    ) -> bindings::__poll_t {
+        // SAFETY: C gives an open file of this device, and its table or null.
+        // The `T`, and with it all that can be borrowed from it, lives until
+        // `release`, which comes after every poller has let go of the file.
+        unsafe {
+            let (device, opened) = Self::device(file);
+            device.poll(opened, &mut PollTable::new(file, table))
+        }
+    }
+
+    unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+        // SAFETY: C calls this once, after all else, and `open` has put a `T`
+        // there. The module stays until this has returned, by `NEW_FILE`.
+        unsafe {
+            let device = NonNull::new_unchecked((*file).private_data.cast::<T>());
+            (*file).f_op = &NEW_FILE.0;
+            drop(Pinned::from_raw(device));
+        }
+        0
+    }
 }
 
 /// Lends `f` the file position of a call; 0 if it is of a stream. It stays as it
@@ -375,36 +356,8 @@ unsafe fn with_position(
     Ok(count)
 }
 
-unsafe extern "C" fn ioctl(file: *mut bindings::file, cmd: c_uint, arg: c_ulong) -> c_long {
-    // SAFETY: C gives an open file of this device.
-    let result = unsafe {
-        let (session, vtable) = session(file);
-        (vtable.ioctl)(session, File::from_ptr(file), cmd, arg as usize)
-    };
-    result.unwrap_or_else(|error| error.to_errno() as isize) as c_long
-}
-
-unsafe extern "C" fn poll(
-    file: *mut bindings::file,
-    table: *mut bindings::poll_table_struct,
-) -> bindings::__poll_t {
-    // SAFETY: C gives an open file of this device, and its table or null.
-    unsafe {
-        let (session, vtable) = session(file);
-        (vtable.poll)(session, File::from_ptr(file), table)
-    }
-}
-
-unsafe extern "C" fn release(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-    // SAFETY: C calls this once, after all else.
-    unsafe {
-        let (session, vtable) = session(file);
-        (vtable.release)(NonNull::new_unchecked(session));
-    }
-    0
-}
-
 /// A count, of at most `len`, or an error, as C returns it.
+#[inline]
 fn to_isize(result: Result<usize>, len: usize) -> isize {
     match result {
         Ok(count) => count.min(len) as isize,

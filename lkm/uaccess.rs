@@ -16,6 +16,7 @@ use crate::{
 use core::{
     ffi::c_void,
     mem::{align_of, size_of, MaybeUninit},
+    ops::Deref,
 };
 
 /// Plain values: every byte of them is initialised, and any bytes make one.
@@ -119,6 +120,56 @@ impl UserSlice {
     }
 }
 
+/// Up to `N` bytes, in place: where a copy of userland's goes that is not large.
+///
+/// # Invariants
+///
+/// The first `len` bytes, of at most `N`, are initialised.
+#[derive(Clone, Copy)]
+pub struct Bytes<const N: usize> {
+    bytes: MaybeUninit<[u8; N]>,
+    len: usize,
+}
+
+impl<const N: usize> Bytes<N> {
+    /// No bytes.
+    #[allow(clippy::new_without_default)]
+    #[inline]
+    pub fn new() -> Self {
+        // INVARIANT: no byte is initialised.
+        Self {
+            bytes: MaybeUninit::uninit(),
+            len: 0,
+        }
+    }
+
+    /// A copy; `None` if there are more than `N`.
+    pub fn copy_of(from: &[u8]) -> Option<Self> {
+        let mut this = Self::new();
+        if from.len() > N {
+            return None;
+        }
+        // SAFETY: there is room for that many; `this` is new.
+        unsafe {
+            let to = this.bytes.as_mut_ptr().cast::<u8>();
+            to.copy_from_nonoverlapping(from.as_ptr(), from.len());
+        }
+        // INVARIANT: just written.
+        this.len = from.len();
+        Some(this)
+    }
+}
+
+impl<const N: usize> Deref for Bytes<N> {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: initialised, by the invariant.
+        unsafe { core::slice::from_raw_parts(self.bytes.as_ptr().cast::<u8>(), self.len) }
+    }
+}
+
 /// Reads a [`UserSlice`] from start to end.
 pub struct UserSliceReader {
     slice: UserSlice,
@@ -145,21 +196,51 @@ impl UserSliceReader {
     /// may be partly filled, and nothing is consumed.
     #[inline]
     pub fn read_slice(&mut self, to: &mut [u8]) -> Result {
-        if to.len() > self.slice.len {
+        // SAFETY: `to` is valid for writes of its length.
+        unsafe { self.read_raw(to.as_mut_ptr(), to.len()) }
+    }
+
+    /// Reads the next `N` bytes, or all that are left if these are fewer, in
+    /// place of what `to` has; process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EFAULT` if they cannot be read; then `to` is empty, and nothing is
+    /// consumed.
+    #[inline]
+    pub fn read_bytes<const N: usize>(&mut self, to: &mut Bytes<N>) -> Result {
+        // INVARIANT: no byte need be initialised.
+        to.len = 0;
+        let len = self.slice.len.min(N);
+        // SAFETY: there is room for that many.
+        unsafe { self.read_raw(to.bytes.as_mut_ptr().cast(), len)? };
+        // INVARIANT: just written.
+        to.len = len;
+        Ok(())
+    }
+
+    /// As [`read_slice`](Self::read_slice); what is at `to` is not read.
+    ///
+    /// # Safety
+    ///
+    /// `to` is valid for writes of `len` bytes.
+    #[inline]
+    unsafe fn read_raw(&mut self, to: *mut u8, len: usize) -> Result {
+        if len > self.slice.len {
             return Err(EFAULT);
         }
-        // SAFETY: `to` is valid for writes of its length; C checks the other.
+        // SAFETY: the caller's promise; C checks the other address.
         let left = unsafe {
             bindings::lkm_copy_from_user(
-                to.as_mut_ptr().cast::<c_void>(),
+                to.cast::<c_void>(),
                 self.slice.ptr as *const c_void,
-                to.len() as _,
+                len as _,
             )
         };
         if left != 0 {
             return Err(EFAULT);
         }
-        self.slice.advance(to.len());
+        self.slice.advance(len);
         Ok(())
     }
 
@@ -173,34 +254,24 @@ impl UserSliceReader {
     pub fn read_all(&mut self, to: &mut KVVec<u8>) -> Result {
         let len = self.slice.len;
         to.reserve_exact(len)?;
-        // SAFETY: there is room for that many, as was reserved; C checks the
-        // other. It does not matter that `to` is uninitialised: what is there
-        // is not read before it has been written.
-        let left = unsafe {
-            bindings::lkm_copy_from_user(
-                to.spare_capacity_mut().as_mut_ptr().cast::<c_void>(),
-                self.slice.ptr as *const c_void,
-                len as _,
-            )
-        };
-        if left != 0 {
-            return Err(EFAULT);
+        // SAFETY: there is room for that many, as was just reserved, and then
+        // they are written.
+        unsafe {
+            self.read_raw(to.spare_capacity_mut().as_mut_ptr().cast(), len)?;
+            to.inc_len(len);
         }
-        // SAFETY: just written.
-        unsafe { to.inc_len(len) };
-        self.slice.advance(len);
         Ok(())
     }
 
     /// Reads a plain value; as [`read_slice`](Self::read_slice).
     pub fn read<T: AsBytes>(&mut self) -> Result<T> {
-        let mut value = MaybeUninit::<T>::zeroed();
-        // SAFETY: zeroed, so initialised, and `AsBytes` has no padding.
-        self.read_slice(unsafe {
-            core::slice::from_raw_parts_mut(value.as_mut_ptr().cast::<u8>(), size_of::<T>())
-        })?;
-        // SAFETY: any bytes make a `T`, says `AsBytes`.
-        Ok(unsafe { value.assume_init() })
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: `value` has that many bytes; and any bytes make a `T`, says
+        // `AsBytes`.
+        unsafe {
+            self.read_raw(value.as_mut_ptr().cast(), size_of::<T>())?;
+            Ok(value.assume_init())
+        }
     }
 }
 

@@ -21,7 +21,7 @@ mod live;
 #[path = "misc/page.rs"]
 mod page;
 
-use device::{Guarded, Message, OpenFile};
+use device::{copy_in, Guarded, Message, OpenFile, Text};
 use live::Live;
 use lkm::{
     miscdevice::MiscDeviceRegistration,
@@ -70,6 +70,7 @@ impl Guarded for Published {
         Page::new()
     }
 
+    #[inline]
     fn copy_out(
         &self,
         page: &Page,
@@ -77,16 +78,17 @@ impl Guarded for Published {
         position: &mut i64,
     ) -> Result<usize> {
         // A copy: reading ends before anything sleeps.
-        let current = || rcu::with_read_lock(|guard| **self.read(guard));
+        let current = || rcu::with_read_lock(|guard| self.read(guard).text);
         page.read(current, buffer, position)
     }
 
+    #[inline]
     fn replace(&self, buffer: &mut UserSliceReader) -> Result {
-        let mut new = Message::EMPTY;
-        new.read_from(buffer)?;
+        let mut text = Text::new();
+        copy_in(&mut text, buffer)?;
         let mut writer = self.lock();
-        new.follow(&writer);
-        let old = writer.replace(Live::new(new))?;
+        let new = Live::new(writer.successor(&text));
+        let old = writer.replace(new)?;
         // The next writer need not wait for the grace period of this one.
         drop(writer);
         if module_parameters::deferred.value() {

@@ -23,7 +23,7 @@ mod device;
 #[path = "misc/live.rs"]
 mod live;
 
-use device::{Guarded, Message, OpenFile};
+use device::{copy_in, Guarded, Message, OpenFile, Text};
 use live::Live;
 use lkm::{
     miscdevice::MiscDeviceRegistration,
@@ -99,21 +99,23 @@ impl Guarded for Refcounted {
         })
     }
 
+    #[inline]
     fn copy_out(
         &self,
         opened: &Reference,
         buffer: &mut UserSliceWriter,
         position: &mut i64,
     ) -> Result<usize> {
-        buffer.simple_read_from_buffer(position, opened.message.as_bytes())
+        buffer.simple_read_from_buffer(position, &opened.message.text)
     }
 
+    #[inline]
     fn replace(&self, buffer: &mut UserSliceReader) -> Result {
-        let mut new = Message::EMPTY;
-        new.read_from(buffer)?;
+        let mut text = Text::new();
+        copy_in(&mut text, buffer)?;
         let mut current = self.current.lock();
-        new.follow(&current);
-        *current = Arc::try_new(Live::new(new))?;
+        let new = Live::new(current.successor(&text));
+        *current = Arc::try_new(new)?;
         Ok(())
     }
 

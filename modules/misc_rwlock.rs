@@ -11,7 +11,7 @@ mod device;
 #[path = "misc/page.rs"]
 mod page;
 
-use device::{Guarded, Message, OpenFile};
+use device::{copy_in, Guarded, Message, OpenFile, Text};
 use lkm::{
     miscdevice::MiscDeviceRegistration,
     new_rwsem,
@@ -52,6 +52,7 @@ impl Guarded for RwSemaphore<Message> {
         Page::new()
     }
 
+    #[inline]
     fn copy_out(
         &self,
         page: &Page,
@@ -59,16 +60,16 @@ impl Guarded for RwSemaphore<Message> {
         position: &mut i64,
     ) -> Result<usize> {
         let message = self.read();
-        page.read(|| &*message, buffer, position)
+        page.read(|| &message.text, buffer, position)
     }
 
+    #[inline]
     fn replace(&self, buffer: &mut UserSliceReader) -> Result {
         let mut message = self.write();
         // Whole before it replaces the old one: half of it may be unreadable.
-        let mut new = Message::EMPTY;
-        new.read_from(buffer)?;
-        new.follow(&message);
-        *message = new;
+        let mut text = Text::new();
+        copy_in(&mut text, buffer)?;
+        *message = message.successor(&text);
         Ok(())
     }
 

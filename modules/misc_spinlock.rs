@@ -19,7 +19,7 @@ mod device;
 #[path = "misc/page.rs"]
 mod page;
 
-use device::{Guarded, Message, OpenFile};
+use device::{copy_in, Guarded, Message, OpenFile, Text};
 use lkm::{
     miscdevice::MiscDeviceRegistration,
     new_spinlock,
@@ -65,6 +65,7 @@ impl Guarded for SpinLock<Message> {
         Page::new()
     }
 
+    #[inline]
     fn copy_out(
         &self,
         page: &Page,
@@ -72,23 +73,22 @@ impl Guarded for SpinLock<Message> {
         position: &mut i64,
     ) -> Result<usize> {
         // A copy: the lock is released before anything sleeps.
-        page.read(|| *self.lock(), buffer, position)
+        page.read(|| self.lock().text, buffer, position)
     }
 
+    #[inline]
     fn replace(&self, buffer: &mut UserSliceReader) -> Result {
         if module_parameters::buggy.value() {
             let mut message = self.lock();
-            let mut new = Message::EMPTY;
-            new.read_from(buffer)?;
-            new.follow(&message);
-            *message = new;
+            let mut text = Text::new();
+            copy_in(&mut text, buffer)?;
+            *message = message.successor(&text);
             return Ok(());
         }
-        let mut new = Message::EMPTY;
-        new.read_from(buffer)?;
+        let mut text = Text::new();
+        copy_in(&mut text, buffer)?;
         let mut message = self.lock();
-        new.follow(&message);
-        *message = new;
+        *message = message.successor(&text);
         Ok(())
     }
 

@@ -33,64 +33,44 @@ use lkm::{
     prelude::*,
     str::CStr,
     sync::Arc,
-    uaccess::{UserSlice, UserSliceReader, UserSliceWriter},
+    uaccess::{Bytes, UserSlice, UserSliceReader, UserSliceWriter},
 };
 
-const MESSAGE_MAX: usize = uapi::MISC_MESSAGE_MAX as usize;
+/// What a message says.
+pub(crate) type Text = Bytes<{ uapi::MISC_MESSAGE_MAX as usize }>;
 
 /// What the device holds.
 #[derive(Clone, Copy)]
 pub(crate) struct Message {
-    bytes: [u8; MESSAGE_MAX],
-    len: usize,
+    pub(crate) text: Text,
     /// How many came before it.
     generation: u64,
 }
 
 impl Message {
-    pub(crate) const EMPTY: Message = Message {
-        bytes: [0; MESSAGE_MAX],
-        len: 0,
-        generation: 0,
-    };
-
     fn first(text: &str) -> Result<Self> {
-        if text.len() > MESSAGE_MAX {
-            pr_err!(
-                "initmsg has {} bytes, at most {} fit\n",
-                text.len(),
-                MESSAGE_MAX
-            );
-            return Err(EINVAL);
+        let text = Text::copy_of(text.as_bytes()).ok_or_else(|| {
+            let (len, most) = (text.len(), uapi::MISC_MESSAGE_MAX);
+            pr_err!("initmsg has {} bytes, at most {} fit\n", len, most);
+            EINVAL
+        })?;
+        Ok(Message {
+            text,
+            generation: 0,
+        })
+    }
+
+    /// The message that follows this one.
+    pub(crate) fn successor(&self, text: &Text) -> Self {
+        Message {
+            text: *text,
+            generation: self.generation.wrapping_add(1),
         }
-        let mut message = Message::EMPTY;
-        message.len = text.len();
-        for (to, from) in message.bytes.iter_mut().zip(text.bytes()) {
-            *to = from;
-        }
-        Ok(message)
-    }
-
-    /// Becomes the message that a writer brings; on an error what it is then is
-    /// of no use. May sleep.
-    pub(crate) fn read_from(&mut self, buffer: &mut UserSliceReader) -> Result {
-        self.len = buffer.len();
-        let bytes = self.bytes.get_mut(..self.len).ok_or(EMSGSIZE)?;
-        buffer.read_slice(bytes)
-    }
-
-    /// Becomes the successor of `old`.
-    pub(crate) fn follow(&mut self, old: &Message) {
-        self.generation = old.generation.wrapping_add(1);
-    }
-
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
     }
 
     pub(crate) fn describe(&self, stats: &mut uapi::misc_stats) {
         stats.generation = self.generation;
-        stats.length = self.len as u64;
+        stats.length = self.text.len() as u64;
     }
 }
 
@@ -111,11 +91,19 @@ pub(crate) trait Guarded: Send + Sync + Sized + 'static {
         position: &mut i64,
     ) -> Result<usize>;
 
-    /// Replaces the message with what is in `buffer`.
+    /// Replaces the message with what is in `buffer`: see [`copy_in`].
     fn replace(&self, buffer: &mut UserSliceReader) -> Result;
 
     /// Fills in what is known of messages.
     fn stats(&self, stats: &mut uapi::misc_stats);
+}
+
+/// What a writer brings, in place of what `text` has; may sleep.
+pub(crate) fn copy_in(text: &mut Text, buffer: &mut UserSliceReader) -> Result {
+    if buffer.len() > uapi::MISC_MESSAGE_MAX as usize {
+        return Err(EMSGSIZE);
+    }
+    buffer.read_bytes(text)
 }
 
 /// The guarded message, and what is counted: atomics are enough for that, as no

@@ -2,7 +2,7 @@
 
 //! The message that an open file is in the middle of.
 
-use crate::device::Message;
+use crate::device::Text;
 use core::borrow::Borrow;
 use lkm::{new_mutex, prelude::*, sync::Mutex, uaccess::UserSliceWriter};
 
@@ -15,14 +15,14 @@ pub(crate) struct Page(Mutex<Last>);
 
 /// The message of the last read, and where that ended; 0 if there was none.
 struct Last {
-    message: Message,
+    text: Text,
     end: i64,
 }
 
 impl Page {
     pub(crate) fn new() -> Result<Self> {
         let last = Last {
-            message: Message::EMPTY,
+            text: Text::new(),
             end: 0,
         };
         Ok(Page(new_mutex!(last, "misc_page")?))
@@ -30,7 +30,7 @@ impl Page {
 
     /// Copies to `buffer`: a read that begins where the last one ended goes on
     /// in the same message, and any other is of the `current` one.
-    pub(crate) fn read<M: Borrow<Message>>(
+    pub(crate) fn read<M: Borrow<Text>>(
         &self,
         current: impl FnOnce() -> M,
         buffer: &mut UserSliceWriter,
@@ -38,14 +38,14 @@ impl Page {
     ) -> Result<usize> {
         let mut last = self.0.lock();
         if last.end != 0 && last.end == *position {
-            let count = buffer.simple_read_from_buffer(position, last.message.as_bytes())?;
+            let count = buffer.simple_read_from_buffer(position, &last.text)?;
             last.end = *position;
             return Ok(count);
         }
         let current = current();
-        let message = current.borrow();
-        let count = buffer.simple_read_from_buffer(position, message.as_bytes())?;
-        last.message = *message;
+        let text = current.borrow();
+        let count = buffer.simple_read_from_buffer(position, text)?;
+        last.text = *text;
         last.end = *position;
         Ok(count)
     }
