@@ -48,7 +48,7 @@ use lkm::{
     prelude::*,
     sync::{Arc, Mutex},
     task::fatal_signal_pending,
-    uaccess::{UserSlice, UserSliceReader, UserSliceWriter},
+    uaccess::{Bytes, UserSlice, UserSliceReader, UserSliceWriter},
 };
 use statistics::Statistics;
 use table::Table;
@@ -138,13 +138,12 @@ impl MiscDevice for OpenFile {
         if len == 0 {
             return Ok(0);
         }
-        let mut chunk = [0; 512];
+        let mut chunk = Bytes::<512>::new();
         while !buffer.is_empty() {
             if fatal_signal_pending() {
                 return Err(EINTR);
             }
-            let part = chunk.len().min(buffer.len());
-            buffer.read_slice(chunk.get_mut(..part).unwrap_or_default())?;
+            buffer.read_bytes(&mut chunk)?;
         }
         with_preempt_disabled(|here| self.statistics.count(here, len as u64));
         Ok(len)
