@@ -5,9 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use tests::{cpus_of_threads, online_cpus, run_on, until, SpareCpu};
+use tests::{at_once, cpus_of_threads, online_cpus, run_on, until, SpareCpu};
 
-use crate::node::{at_once, counts, load, load_without_threads, Node, STILL};
+use crate::node::{counts, load, load_without_threads, Node, STILL};
 
 /// The CPU that can go; a guest with one CPU has none.
 macro_rules! spare_cpu {

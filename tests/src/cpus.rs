@@ -8,6 +8,7 @@ use nix::errno::Errno;
 use nix::sched::{sched_setaffinity, CpuSet};
 use nix::unistd::Pid;
 
+use crate::errno::errno;
 use crate::Module;
 
 const FOLDER: &str = "/sys/devices/system/cpu";
@@ -117,7 +118,7 @@ impl SpareCpu {
 
     fn write(&self, file: &str, text: &str) -> Result<(), Errno> {
         let path = PathBuf::from(format!("{FOLDER}/cpu{}/{file}", self.number));
-        fs::write(path, text).map_err(|error| Errno::from_i32(error.raw_os_error().unwrap_or(0)))
+        errno(fs::write(path, text))
     }
 }
 
