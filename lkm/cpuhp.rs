@@ -127,20 +127,30 @@ unsafe impl<T: HotplugCallback> Quiesce for Inner<T> {
     }
 }
 
+/// The state that `node` is of, and the CPU.
+///
 /// # Safety
 ///
-/// `node` is the first field of an `Inner<T>` in a `Source`; called by the
-/// hotplug core alone, of a CPU that is possible.
+/// `node` is the first field of an `Inner<T>` in a `Source`; called in a
+/// callback of the hotplug core, of a CPU that is possible.
+unsafe fn called<'a, T: HotplugCallback>(
+    cpu: c_uint,
+    node: *mut bindings::hlist_node,
+) -> (&'a Inner<T>, Cpu) {
+    // SAFETY: by this function's requirement, and a `Source` outlives its
+    // callbacks; `Inner` is `repr(C)`.
+    unsafe { (&*node.cast::<Inner<T>>(), Cpu::from_number_unchecked(cpu)) }
+}
+
+/// # Safety
+///
+/// Called by the hotplug core alone, as [`called`] asks.
 unsafe extern "C" fn online<T: HotplugCallback>(
     cpu: c_uint,
     node: *mut bindings::hlist_node,
 ) -> c_int {
-    // SAFETY: by this function's requirement, and a `Source` outlives its
-    // callbacks; `Inner` is `repr(C)`.
-    let (inner, cpu) = unsafe {
-        let inner = &*node.cast::<Inner<T>>();
-        (inner, Cpu::from_number_unchecked(cpu))
-    };
+    // SAFETY: this function's requirement.
+    let (inner, cpu) = unsafe { called::<T>(cpu, node) };
     match inner.callback.online(cpu) {
         Err(error) if !stopped() => error.to_errno(),
         // Nothing can be made any more once the module is being unloaded, and
@@ -156,11 +166,8 @@ unsafe extern "C" fn offline<T: HotplugCallback>(
     cpu: c_uint,
     node: *mut bindings::hlist_node,
 ) -> c_int {
-    // SAFETY: as in `online`.
-    let (inner, cpu) = unsafe {
-        let inner = &*node.cast::<Inner<T>>();
-        (inner, Cpu::from_number_unchecked(cpu))
-    };
+    // SAFETY: this function's requirement.
+    let (inner, cpu) = unsafe { called::<T>(cpu, node) };
     inner.callback.offline(cpu);
     0
 }

@@ -1,12 +1,13 @@
 //! CPUs that come and go, what each has for itself, kernel threads, large arrays; the cases are in
 //! tests/modules/lkm_test/cpus.rs.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use tests::{cpus_of_threads, online_cpus, run_before_all_others, run_on, until, Module, SpareCpu};
+use tests::{
+    cpus_of_threads, online_cpus, run_before_all_others, run_on, spare_cpu, until, Module, SpareCpu,
+};
 
 use crate::load;
 
@@ -117,10 +118,7 @@ fn a_hotplug_state_begins_and_ends_on_each_cpu() {
 #[test]
 fn a_cpu_that_goes_and_comes_is_told() {
     let mut module = load("hotplug");
-    let spare = match SpareCpu::find(&module) {
-        Some(spare) => spare,
-        None => return,
-    };
+    let spare = spare_cpu!(module);
     let mut expected = events(&mut module);
     for _ in 0..3 {
         assert_eq!(spare.set_online(false), Ok(()));
@@ -165,10 +163,7 @@ fn a_state_that_a_cpu_refuses_is_undone_on_the_others() {
 #[test]
 fn a_cpu_that_a_state_refuses_stays_offline() {
     let module = load("hotplug");
-    let spare = match SpareCpu::find(&module) {
-        Some(spare) => spare,
-        None => return,
-    };
+    let spare = spare_cpu!(module);
     assert_eq!(spare.set_online(false), Ok(()));
     module.set_parameter("flag", "1").unwrap();
     assert_eq!(spare.set_online(true), Err(Errno::EXDEV));
@@ -182,10 +177,7 @@ fn a_cpu_that_a_state_refuses_stays_offline() {
 #[test]
 fn a_cpu_that_cannot_go_offline_has_its_threads_back() {
     let mut module = load("hotplug");
-    let spare = match SpareCpu::find(&module) {
-        Some(spare) => spare,
-        None => return,
-    };
+    let spare = spare_cpu!(module);
     let cpu = spare.number();
     let mut expected = events(&mut module);
     for _ in 0..5 {
@@ -204,22 +196,11 @@ fn a_cpu_that_cannot_go_offline_has_its_threads_back() {
 #[test]
 fn unloading_leaked_states_while_a_cpu_comes_and_goes() {
     let mut module = load("leak_cpus");
-    let spare = match SpareCpu::find(&module) {
-        Some(spare) => spare,
-        None => return,
-    };
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                assert_eq!(spare.set_online(false), Ok(()));
-                assert_eq!(spare.set_online(true), Ok(()));
-            }
-        });
+    let spare = spare_cpu!(module);
+    spare.comes_and_goes_while(|| {
         for _ in 0..10 {
             thread::sleep(Duration::from_millis(20));
             module.reload(&["case=leak_cpus"]);
         }
-        done.store(true, Ordering::Relaxed);
     });
 }

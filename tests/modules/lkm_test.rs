@@ -12,11 +12,11 @@ use lkm::{
     irq::with_irqs_disabled,
     kfifo::Kfifo,
     miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
-    new_mutex, new_semaphore, new_spinlock, new_spinlock_irq, new_timer, new_wait_queue, new_work,
+    new_mutex, new_semaphore, new_spinlock, new_spinlock_irq, new_timer, new_work,
     prelude::*,
     ring::spsc,
     str::CStr,
-    sync::{Arc, Mutex, SpinLockIrq, WaitQueue},
+    sync::{Arc, Mutex},
     tasklet::{Tasklet, TaskletCallback},
     time::{Delta, Instant},
     timer::{Timer, TimerCallback, TimerRestart},
@@ -60,48 +60,21 @@ module! {
     },
 }
 
-/// Says which promise was broken, and fails.
-macro_rules! check {
-    ($condition:expr) => {
-        if !$condition {
-            pr_err!("broken at line {}: {}\n", line!(), stringify!($condition));
-            return Err(EPROTO);
-        }
-    };
-}
-
+#[macro_use]
+#[path = "common/promises.rs"]
+mod promises;
+#[path = "lkm_test/arrays.rs"]
+mod arrays;
 #[path = "lkm_test/cpus.rs"]
 mod cpus;
 #[path = "lkm_test/sorting.rs"]
 mod sorting;
+#[path = "lkm_test/threads.rs"]
+mod threads;
 
-/// What the callbacks have in common.
-struct Counters {
-    ticks: SpinLockIrq<u64>,
-    moved: WaitQueue,
-}
+use promises::Counters;
 
 impl Counters {
-    fn new() -> Result<Arc<Self>> {
-        Arc::try_new(Counters {
-            ticks: new_spinlock_irq!(0, "lkm_test_ticks")?,
-            moved: new_wait_queue!("lkm_test_moved")?,
-        })
-    }
-
-    fn add(&self) {
-        let mut ticks = self.ticks.lock();
-        *ticks = ticks.wrapping_add(1);
-        drop(ticks);
-        self.moved.wake_up_all();
-    }
-
-    /// Waits until there were `count` callbacks in all.
-    fn reach(&self, count: u64) -> Result {
-        self.moved
-            .wait_interruptible(|| *self.ticks.lock() >= count)
-    }
-
     /// Waits until there were `count` more callbacks.
     fn wait(&self, count: u64) -> Result {
         let now = *self.ticks.lock();
@@ -467,10 +440,10 @@ impl Module for Test {
             "cpus" => cpus::cpus()?,
             "percpu" => cpus::percpu()?,
             "counters" => cpus::counters()?,
-            "arrays" => cpus::arrays()?,
-            "threads" => cpus::threads()?,
-            "stop_before_run" => cpus::stop_before_run()?,
-            "drop_own_handle" => cpus::drop_own_handle()?,
+            "arrays" => arrays::arrays()?,
+            "threads" => threads::threads()?,
+            "stop_before_run" => threads::stop_before_run()?,
+            "drop_own_handle" => threads::drop_own_handle()?,
             "cpus_in_interrupt" => cpus::in_interrupt()?,
             "hotplug" => hotplug = Some(cpus::Hotplug::setup()?),
             "leak_cpus" => cpus::leak()?,

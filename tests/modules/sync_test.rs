@@ -13,7 +13,7 @@ use lkm::{
     new_mutex, new_rcu_pointer, new_rwsem, new_spinlock, new_spinlock_irq, new_wait_queue,
     new_work,
     prelude::*,
-    sync::{rcu, Arc, ArcBorrow, Refcount, RwSemaphore, SpinLockIrq, WaitQueue},
+    sync::{rcu, Arc, ArcBorrow, Refcount, RwSemaphore},
     time::Delta,
     workqueue::{Queue, Work, WorkItem},
 };
@@ -33,15 +33,11 @@ module! {
     },
 }
 
-/// Says which promise was broken, and fails.
-macro_rules! check {
-    ($condition:expr) => {
-        if !$condition {
-            pr_err!("broken at line {}: {}\n", line!(), stringify!($condition));
-            return Err(EPROTO);
-        }
-    };
-}
+#[macro_use]
+#[path = "common/promises.rs"]
+mod promises;
+
+use promises::Counters;
 
 /// How many of these there are, so that one that is lost or freed twice shows.
 static LIVE: AtomicU64 = AtomicU64::new(0);
@@ -95,7 +91,7 @@ fn shared() -> Result<Shared> {
 /// Reads in an interrupt, each time for long enough that a writer comes in between.
 struct Reader {
     shared: Shared,
-    done: Arc<Done>,
+    done: Arc<Counters>,
 }
 
 impl HrTimerCallback for Reader {
@@ -112,34 +108,8 @@ impl HrTimerCallback for Reader {
 /// Replaces the pair, in a thread, until it is told to stop.
 struct Writer {
     shared: Shared,
-    done: Arc<Done>,
+    done: Arc<Counters>,
     deferred: bool,
-}
-
-struct Done {
-    count: SpinLockIrq<u64>,
-    moved: WaitQueue,
-}
-
-impl Done {
-    fn new() -> Result<Arc<Self>> {
-        Arc::try_new(Done {
-            count: new_spinlock_irq!(0, "sync_test_done")?,
-            moved: new_wait_queue!("sync_test_done")?,
-        })
-    }
-
-    fn add(&self) {
-        let mut count = self.count.lock();
-        *count = count.wrapping_add(1);
-        drop(count);
-        self.moved.wake_up_all();
-    }
-
-    fn reach(&self, count: u64) -> Result {
-        self.moved
-            .wait_interruptible(|| *self.count.lock() >= count)
-    }
 }
 
 /// One more than it was; the writers' lock makes it lose none.
@@ -171,7 +141,7 @@ impl WorkItem for Writer {
 /// Readers in interrupts and in this thread, and two writers, all at once.
 fn rcu_readers_and_writers(deferred: bool) -> Result {
     let shared = shared()?;
-    let done = Done::new()?;
+    let done = Counters::new()?;
     let reader = HrTimer::new(Reader {
         shared: shared.clone(),
         done: done.clone(),
@@ -324,7 +294,7 @@ fn saturate() -> Result {
 /// Adds under the semaphore, as two numbers that agree.
 struct Adder {
     pair: Arc<RwSemaphore<(u64, u64)>>,
-    done: Arc<Done>,
+    done: Arc<Counters>,
 }
 
 const ROUNDS: u64 = 20_000;
@@ -351,7 +321,7 @@ impl WorkItem for Adder {
 /// Reads under the semaphore.
 struct Peeker {
     pair: Arc<RwSemaphore<(u64, u64)>>,
-    done: Arc<Done>,
+    done: Arc<Counters>,
 }
 
 impl WorkItem for Peeker {
@@ -364,7 +334,7 @@ impl WorkItem for Peeker {
 
 fn semaphore() -> Result {
     let pair = Arc::try_new(new_rwsem!((0, 0), "sync_test_rwsem")?)?;
-    let done = Done::new()?;
+    let done = Counters::new()?;
     let queue = Arc::try_new(Queue::new_unbound(c_str!("sync_test"))?)?;
     // Readers do not exclude each other: the other one ends while this one reads.
     let peeker = new_work!(

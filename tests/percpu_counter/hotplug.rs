@@ -5,19 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use tests::{cpus_of_threads, online_cpus, run_on, until, SpareCpu};
+use tests::{at_once, cpus_of_threads, online_cpus, run_on, spare_cpu, until};
 
-use crate::node::{at_once, counts, load, load_without_threads, Node, STILL};
-
-/// The CPU that can go; a guest with one CPU has none.
-macro_rules! spare_cpu {
-    ($module:expr) => {
-        match SpareCpu::find(&$module) {
-            Some(spare) => spare,
-            None => return,
-        }
-    };
-}
+use crate::node::{counts, load, load_without_threads, Node, STILL};
 
 fn thread_of(cpu: usize) -> String {
     format!("percpu_counter/{cpu}")
@@ -191,18 +181,10 @@ fn writers_lose_nothing_while_a_cpu_comes_and_goes() {
 fn loading_and_unloading_while_a_cpu_comes_and_goes() {
     let mut module = load(&["step_ms=1"]);
     let spare = spare_cpu!(module);
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                assert_eq!(spare.set_online(false), Ok(()));
-                assert_eq!(spare.set_online(true), Ok(()));
-            }
-        });
+    spare.comes_and_goes_while(|| {
         for _ in 0..10 {
             module.reload(&["step_ms=1"]);
         }
-        done.store(true, Ordering::Relaxed);
     });
     let node = Node::open_to_read();
     let cpu = spare.number();

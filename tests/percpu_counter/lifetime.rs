@@ -78,7 +78,7 @@ fn a_child_goes_on_where_its_parent_was_and_its_end_closes_the_file() {
     let mut bytes = node.read(10).unwrap();
     node.write(b"123").unwrap();
     let cat = Command::new("cat")
-        .stdin(node)
+        .stdin(node.0)
         .output()
         .expect("cannot run cat");
     bytes.extend(cat.stdout);

@@ -23,7 +23,7 @@ fn get_cpu_knows_the_possible_cpus_and_no_others() {
     }
     let highest = *possible_cpus().last().unwrap() as u32;
     for none in [highest + 1, 1 << 20, 1 << 31, u32::MAX] {
-        assert_eq!(get_cpu(&node, none), Err(Errno::ENXIO), "CPU {none}");
+        assert_eq!(get_cpu(&node.0, none), Err(Errno::ENXIO), "CPU {none}");
     }
 }
 
@@ -31,7 +31,7 @@ fn get_cpu_knows_the_possible_cpus_and_no_others() {
 fn get_total_says_how_many_cpus_there_can_be() {
     let _module = load_without_threads();
     let highest = *possible_cpus().last().unwrap() as u64;
-    let total = get_total(&Node::open_to_read()).unwrap();
+    let total = get_total(&Node::open_to_read().0).unwrap();
     assert_eq!((total.cpus, total.events, total.bytes), (highest + 1, 0, 0));
 }
 

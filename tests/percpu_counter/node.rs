@@ -1,11 +1,7 @@
 //! The node, and the table that it gives.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
-use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::fs::OpenOptions;
+use std::ops::Deref;
 
 use abi::percpu_counter::{get_cpu, get_total, reset};
 use nix::errno::Errno;
@@ -13,10 +9,8 @@ use tests::{possible_cpus, Module};
 
 pub const PATH: &str = "/dev/percpu_counter";
 
-/// The longest step of the threads.
+/// The longest step of the threads, and more than [`tests::AT_ONCE`].
 pub const STILL: &str = "step_ms=10000";
-/// Much less than [`STILL`], much more than a call takes that does not wait.
-const AT_ONCE: Duration = Duration::from_secs(4);
 
 #[track_caller]
 pub fn load(parameters: &[&str]) -> Module {
@@ -116,7 +110,7 @@ impl std::fmt::Display for Table {
 }
 
 /// An open node.
-pub struct Node(File);
+pub struct Node(pub tests::Node);
 
 impl Node {
     /// Opens the node for reading and writing.
@@ -137,54 +131,12 @@ impl Node {
 
     #[track_caller]
     pub fn open_with(options: &OpenOptions) -> Node {
-        Node(
-            options
-                .open(PATH)
-                .unwrap_or_else(|error| panic!("{PATH}: {error}")),
-        )
+        Node(tests::Node::open(PATH, options))
     }
 
     /// Another descriptor of the same open file.
     pub fn duplicate(&self) -> Node {
-        Node(self.0.try_clone().expect("dup(2) failed"))
-    }
-
-    /// One write(2).
-    pub fn write(&self, bytes: &[u8]) -> Result<usize, Errno> {
-        nix::unistd::write(self.as_raw_fd(), bytes)
-    }
-
-    /// One pwrite(2).
-    pub fn write_to(&self, position: u64, bytes: &[u8]) -> Result<usize, Errno> {
-        errno(self.0.write_at(bytes, position))
-    }
-
-    /// One read(2) of at most `length` bytes.
-    pub fn read(&self, length: usize) -> Result<Vec<u8>, Errno> {
-        let mut bytes = vec![0; length];
-        let taken = nix::unistd::read(self.as_raw_fd(), &mut bytes)?;
-        bytes.truncate(taken);
-        Ok(bytes)
-    }
-
-    /// One pread(2) of at most `length` bytes.
-    pub fn read_from(&self, position: u64, length: usize) -> Result<Vec<u8>, Errno> {
-        let mut bytes = vec![0; length];
-        let taken = errno(self.0.read_at(&mut bytes, position))?;
-        bytes.truncate(taken);
-        Ok(bytes)
-    }
-
-    /// All from the position to the end, in reads of at most `length` bytes.
-    #[track_caller]
-    pub fn read_in_pieces_of(&self, length: usize) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        loop {
-            match self.read(length).expect("read failed") {
-                more if more.is_empty() => return bytes,
-                more => bytes.extend(more),
-            }
-        }
+        Node(self.0.duplicate())
     }
 
     /// The table as it is now.
@@ -193,25 +145,16 @@ impl Node {
         Table::parse(&self.read_from(0, 1 << 16).expect("pread failed"))
     }
 
-    pub fn seek(&self, to: SeekFrom) -> Result<u64, Errno> {
-        errno((&self.0).seek(to))
-    }
-
-    #[track_caller]
-    pub fn position(&self) -> u64 {
-        self.seek(SeekFrom::Current(0)).expect("lseek(2) failed")
-    }
-
     /// What a CPU has counted, by its ioctl.
     #[track_caller]
     pub fn cpu(&self, cpu: usize) -> Counts {
-        let answer = get_cpu(self, cpu as u32).expect("PERCPU_COUNTER_GET_CPU failed");
+        let answer = get_cpu(&self.0, cpu as u32).expect("PERCPU_COUNTER_GET_CPU failed");
         assert_eq!(answer.cpu, cpu as u32);
         counts(answer.events, answer.bytes)
     }
 
     pub fn is_online(&self, cpu: usize) -> bool {
-        let answer = get_cpu(self, cpu as u32).expect("PERCPU_COUNTER_GET_CPU failed");
+        let answer = get_cpu(&self.0, cpu as u32).expect("PERCPU_COUNTER_GET_CPU failed");
         assert!(answer.online <= 1, "{answer:?}");
         answer.online == 1
     }
@@ -219,43 +162,19 @@ impl Node {
     /// The sum, by its ioctl.
     #[track_caller]
     pub fn total(&self) -> Counts {
-        let answer = get_total(self).expect("PERCPU_COUNTER_GET_TOTAL failed");
+        let answer = get_total(&self.0).expect("PERCPU_COUNTER_GET_TOTAL failed");
         counts(answer.events, answer.bytes)
     }
 
     pub fn reset(&self) -> Result<(), Errno> {
-        reset(self)
+        reset(&self.0)
     }
 }
 
-impl AsFd for Node {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+impl Deref for Node {
+    type Target = tests::Node;
+
+    fn deref(&self) -> &tests::Node {
+        &self.0
     }
-}
-
-impl AsRawFd for Node {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
-}
-
-impl From<Node> for Stdio {
-    fn from(node: Node) -> Stdio {
-        node.0.into()
-    }
-}
-
-fn errno<T>(result: io::Result<T>) -> Result<T, Errno> {
-    result.map_err(|error| Errno::from_i32(error.raw_os_error().unwrap_or(0)))
-}
-
-/// Runs `call`, which must not wait for the end of a [`STILL`] step.
-#[track_caller]
-pub fn at_once<T>(call: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let result = call();
-    let elapsed = start.elapsed();
-    assert!(elapsed < AT_ONCE, "took {elapsed:?}");
-    result
 }

@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tests::{cpus_of_threads, online_cpus, run_before_all_others, run_on, until};
+use tests::{at_once, cpus_of_threads, online_cpus, run_before_all_others, run_on, until};
 
-use crate::node::{at_once, load, load_without_threads, Node, STILL};
+use crate::node::{load, load_without_threads, Node, STILL};
 
 #[test]
 fn there_is_a_thread_on_each_cpu_that_goes_with_the_module() {

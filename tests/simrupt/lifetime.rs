@@ -107,7 +107,7 @@ fn a_child_inherits_the_stream_and_its_end_closes_it() {
     let mut bytes = node.read_exactly(5);
     let child = Command::new("dd")
         .args(["bs=1", "count=20"])
-        .stdin(node)
+        .stdin(node.0)
         .stderr(Stdio::null())
         .output()
         .expect("cannot run dd");

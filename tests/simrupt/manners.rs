@@ -7,9 +7,9 @@ use abi::simrupt::SIMRUPT_GET_STATS;
 use nix::errno::Errno;
 use nix::sys::uio::pread;
 use nix::unistd::{lseek, write, Whence};
-use tests::assert_no_ioctls_but;
+use tests::{assert_no_ioctls_but, at_once};
 
-use crate::node::{assert_contiguous, at_once, load, Node, STILL};
+use crate::node::{assert_contiguous, load, Node, STILL};
 
 #[test]
 fn a_read_takes_no_more_than_it_asks_for() {

@@ -1,12 +1,12 @@
 //! The node, and the order of its stream.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
+use std::ops::Deref;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::io::AsRawFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::process::Stdio;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use abi::simrupt::{get_stats, simrupt_stats, SIMRUPT_FIRST, SIMRUPT_LAST};
 use nix::errno::Errno;
@@ -18,10 +18,9 @@ pub const PATH: &str = "/dev/simrupt";
 const FIRST: u8 = SIMRUPT_FIRST as u8;
 const LENGTH: u64 = (SIMRUPT_LAST - SIMRUPT_FIRST + 1) as u64;
 
-/// The period of a timer that does not fire while a test looks: `delay_ms` at its greatest.
+/// The period of a timer that does not fire while a test looks: `delay_ms` at its greatest, which
+/// is more than [`tests::AT_ONCE`].
 pub const STILL: &str = "delay_ms=10000";
-/// Much less than [`STILL`], much more than a call takes that does not wait.
-pub const AT_ONCE: Duration = Duration::from_secs(4);
 
 #[track_caller]
 pub fn load(parameters: &[&str]) -> Module {
@@ -30,7 +29,7 @@ pub fn load(parameters: &[&str]) -> Module {
 }
 
 /// An open `/dev/simrupt`.
-pub struct Node(File);
+pub struct Node(pub tests::Node);
 
 impl Node {
     /// Opens the node for reading that waits.
@@ -47,16 +46,12 @@ impl Node {
 
     #[track_caller]
     pub fn open_with(options: &OpenOptions) -> Node {
-        Node(
-            options
-                .open(PATH)
-                .unwrap_or_else(|error| panic!("{PATH}: {error}")),
-        )
+        Node(tests::Node::open(PATH, options))
     }
 
     /// Another descriptor of the same open file.
     pub fn duplicate(&self) -> Node {
-        Node(self.0.try_clone().expect("dup(2) failed"))
+        Node(self.0.duplicate())
     }
 
     /// One read(2).
@@ -66,10 +61,7 @@ impl Node {
 
     /// One read(2) of at most `length` bytes.
     pub fn read_up_to(&self, length: usize) -> Result<Vec<u8>, Errno> {
-        let mut bytes = vec![0; length];
-        let taken = self.read(&mut bytes)?;
-        bytes.truncate(taken);
-        Ok(bytes)
+        self.0.read(length)
     }
 
     /// The next `length` bytes, in as many reads as it takes.
@@ -120,7 +112,7 @@ impl Node {
     }
 
     pub fn stats(&self) -> simrupt_stats {
-        get_stats(self).expect("SIMRUPT_GET_STATS failed")
+        get_stats(&self.0).expect("SIMRUPT_GET_STATS failed")
     }
 
     /// The statistics at a moment at which no byte is on its way.
@@ -160,21 +152,11 @@ impl Node {
     }
 }
 
-impl AsFd for Node {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
+impl Deref for Node {
+    type Target = tests::Node;
 
-impl AsRawFd for Node {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
-    }
-}
-
-impl From<Node> for Stdio {
-    fn from(node: Node) -> Stdio {
-        node.0.into()
+    fn deref(&self) -> &tests::Node {
+        &self.0
     }
 }
 
@@ -226,14 +208,4 @@ pub fn unless_held_up(period_us: u32, test: impl Fn(Node)) {
             Err(failure) => panic::resume_unwind(failure),
         }
     }
-}
-
-/// Runs `call`, which must not wait for the next event of a [`STILL`] timer.
-#[track_caller]
-pub fn at_once<T>(call: impl FnOnce() -> T) -> T {
-    let start = Instant::now();
-    let result = call();
-    let elapsed = start.elapsed();
-    assert!(elapsed < AT_ONCE, "took {elapsed:?}");
-    result
 }

@@ -8,9 +8,9 @@ use nix::errno::Errno;
 use nix::poll::PollFlags;
 use nix::sys::epoll::{epoll_create, epoll_ctl, epoll_wait, EpollEvent, EpollFlags, EpollOp};
 use nix::unistd::close;
-use tests::LIMIT;
+use tests::{at_once, LIMIT};
 
-use crate::node::{assert_contiguous, at_once, load, Node, STILL};
+use crate::node::{assert_contiguous, load, Node, STILL};
 
 #[test]
 fn poll_says_nothing_while_nothing_is_there() {

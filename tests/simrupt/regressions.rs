@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
-use tests::{read_at, LIMIT, UNMAPPED};
+use tests::{at_once, read_at, LIMIT, UNMAPPED};
 
-use crate::node::{add_up, assert_contiguous, at_once, load, Node, STILL};
+use crate::node::{add_up, assert_contiguous, load, Node, STILL};
 use crate::signals::Sleeper;
 
 /// There, the loop that waits for bytes never ends for a length of 0.

@@ -11,9 +11,9 @@ use nix::errno::Errno;
 use nix::sys::pthread::{pthread_kill, pthread_self, Pthread};
 use nix::sys::signal::{kill, sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
 use nix::unistd::{gettid, Pid};
-use tests::{asleep_in_read, until, Asleep};
+use tests::{asleep_in_read, at_once, until, Asleep};
 
-use crate::node::{at_once, load, Node, STILL};
+use crate::node::{load, Node, STILL};
 
 static HANDLED: AtomicU32 = AtomicU32::new(0);
 
@@ -110,7 +110,7 @@ impl SleepingProgram {
         let node = Node::open();
         let child = Command::new("dd")
             .args(["bs=1", "count=1"])
-            .stdin(node)
+            .stdin(node.0)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

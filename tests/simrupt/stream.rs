@@ -9,12 +9,9 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sched::{sched_setaffinity, CpuSet};
 use nix::unistd::Pid;
-use tests::{until, LIMIT};
+use tests::{at_once, until, AT_ONCE, LIMIT};
 
-use crate::node::{
-    add_up, assert_contiguous, at_once, byte_at, dropped, load, unless_held_up, Node, AT_ONCE,
-    STILL,
-};
+use crate::node::{add_up, assert_contiguous, byte_at, dropped, load, unless_held_up, Node, STILL};
 
 #[test]
 fn a_thousand_events_at_200_us_arrive_in_order_and_none_is_lost() {

@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
+use std::thread;
 
 use nix::errno::Errno;
 use nix::sched::{sched_setaffinity, CpuSet};
 use nix::unistd::Pid;
 
+use crate::errno::errno;
 use crate::Module;
 
 const FOLDER: &str = "/sys/devices/system/cpu";
@@ -78,6 +81,17 @@ pub fn run_before_all_others() {
     Errno::result(set).expect("sched_setscheduler(2) failed");
 }
 
+/// The CPU that can go, beside this [`Module`]; the test ends in a guest with one CPU, which has none.
+#[macro_export]
+macro_rules! spare_cpu {
+    ($module:expr) => {
+        match $crate::SpareCpu::find(&$module) {
+            Some(spare) => spare,
+            None => return,
+        }
+    };
+}
+
 /// The CPU that can go offline, which is the last. Dropping it brings it back, so it has to be
 /// dropped before the module that it is with: by then the next test may run.
 pub struct SpareCpu {
@@ -100,6 +114,21 @@ impl SpareCpu {
         self.write("online", if online { "1" } else { "0" })
     }
 
+    /// Runs `f` while it goes offline and comes back all the time.
+    pub fn comes_and_goes_while(&self, f: impl FnOnce()) {
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    assert_eq!(self.set_online(false), Ok(()));
+                    assert_eq!(self.set_online(true), Ok(()));
+                }
+            });
+            f();
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+
     /// Has it fail with `EAGAIN` when it next comes to the state of CPU hotplug that is called so
     /// in `/sys/devices/system/cpu/hotplug/states`.
     #[track_caller]
@@ -117,7 +146,7 @@ impl SpareCpu {
 
     fn write(&self, file: &str, text: &str) -> Result<(), Errno> {
         let path = PathBuf::from(format!("{FOLDER}/cpu{}/{file}", self.number));
-        fs::write(path, text).map_err(|error| Errno::from_i32(error.raw_os_error().unwrap_or(0)))
+        errno(fs::write(path, text))
     }
 }
 
@@ -127,7 +156,7 @@ impl Drop for SpareCpu {
         let back = self
             .write("hotplug/fail", "-1")
             .and_then(|()| self.set_online(true));
-        if let (Err(error), false) = (back, std::thread::panicking()) {
+        if let (Err(error), false) = (back, thread::panicking()) {
             panic!("CPU {} does not come back: {error}", self.number);
         }
     }

@@ -4,10 +4,12 @@ use std::os::unix::io::AsRawFd;
 
 use nix::errno::Errno;
 
+use crate::Node;
+
 /// ioctl(2) with `address` as its argument.
-pub fn ioctl_at(file: &impl AsRawFd, request: u32, address: usize) -> Result<i32, Errno> {
+pub fn ioctl_at(node: &Node, request: u32, address: usize) -> Result<i32, Errno> {
     // SAFETY: the tests only give addresses that hold nothing of Rust's, or what the request is for.
-    Errno::result(unsafe { libc::ioctl(file.as_raw_fd(), request as _, address) })
+    Errno::result(unsafe { libc::ioctl(node.as_raw_fd(), request as _, address) })
 }
 
 /// Requests that look like those in `known`, and are none of them.
@@ -30,13 +32,13 @@ fn strangers(known: &[u32]) -> Vec<u32> {
     requests
 }
 
-/// Fails unless `file` has no ioctls but `known`. How many others were tried.
+/// Fails unless `node` has no ioctls but `known`. How many others were tried.
 #[track_caller]
-pub fn assert_no_ioctls_but(known: &[u32], file: &impl AsRawFd) -> usize {
+pub fn assert_no_ioctls_but(known: &[u32], node: &Node) -> usize {
     let strangers = strangers(known);
     for &request in &strangers {
         let mut space = [0u8; 256];
-        let answer = ioctl_at(file, request, space.as_mut_ptr() as usize);
+        let answer = ioctl_at(node, request, space.as_mut_ptr() as usize);
         assert_eq!(answer, Err(Errno::ENOTTY), "ioctl {request:#x}");
         assert_eq!(space, [0; 256], "ioctl {request:#x}");
     }

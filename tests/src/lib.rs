@@ -5,11 +5,13 @@
 //! unloads it; the guard, [`Module`], fails the test if the kernel complained meanwhile.
 
 mod cpus;
+mod errno;
 mod ioctl;
 mod kmsg;
 mod memory;
 mod modinfo;
 mod module;
+mod node;
 mod program;
 mod rcu;
 mod slow;
@@ -24,7 +26,10 @@ pub use kmsg::{KernelLog, Record};
 pub use memory::{read_at, write_at, EdgeOfMemory, Gibibyte, KERNEL, UNMAPPED};
 pub use modinfo::modinfo;
 pub use module::{path_of, Module};
+pub use node::Node;
 pub use program::{text, Program};
 pub use rcu::ExpeditedGracePeriods;
 pub use slow::SlowMemory;
-pub use wait::{asleep_in_read, asleep_in_write, holds_in_time, until, Asleep, LIMIT};
+pub use wait::{
+    asleep_in_read, asleep_in_write, at_once, holds_in_time, until, Asleep, AT_ONCE, LIMIT,
+};

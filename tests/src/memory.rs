@@ -6,6 +6,8 @@ use std::os::unix::io::AsRawFd;
 use nix::errno::Errno;
 use nix::sys::mman::{mmap, munmap, MapFlags, ProtFlags};
 
+use crate::Node;
+
 /// An address in the first page, where nothing is ever mapped.
 pub const UNMAPPED: usize = 8;
 /// An address of the kernel's. What is not below it is refused before a module is asked.
@@ -14,16 +16,16 @@ pub const KERNEL: usize = 0xffff_8000_0000_1000;
 pub(crate) const PAGE: usize = 4096;
 
 /// read(2) to wherever `address` points.
-pub fn read_at(file: &impl AsRawFd, address: usize, length: usize) -> Result<usize, Errno> {
+pub fn read_at(node: &Node, address: usize, length: usize) -> Result<usize, Errno> {
     // SAFETY: the tests only give addresses that hold nothing of Rust's.
-    let taken = unsafe { libc::read(file.as_raw_fd(), address as *mut libc::c_void, length) };
+    let taken = unsafe { libc::read(node.as_raw_fd(), address as *mut libc::c_void, length) };
     Errno::result(taken).map(|taken| taken as usize)
 }
 
 /// write(2) from wherever `address` points.
-pub fn write_at(file: &impl AsRawFd, address: usize, length: usize) -> Result<usize, Errno> {
+pub fn write_at(node: &Node, address: usize, length: usize) -> Result<usize, Errno> {
     // SAFETY: the kernel only reads there.
-    let given = unsafe { libc::write(file.as_raw_fd(), address as *const libc::c_void, length) };
+    let given = unsafe { libc::write(node.as_raw_fd(), address as *const libc::c_void, length) };
     Errno::result(given).map(|given| given as usize)
 }
 

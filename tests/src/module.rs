@@ -10,6 +10,7 @@ use std::thread;
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 
+use crate::errno::errno;
 use crate::kmsg::{KernelLog, Record};
 use crate::wait::holds_in_time;
 use crate::watchdog::Watchdog;
@@ -138,8 +139,7 @@ impl Module {
 
     /// Changes a parameter through /sys.
     pub fn set_parameter(&self, parameter: &str, value: &str) -> Result<(), Errno> {
-        fs::write(self.parameter_path(parameter), value)
-            .map_err(|error| Errno::from_i32(error.raw_os_error().unwrap_or(0)))
+        errno(fs::write(self.parameter_path(parameter), value))
     }
 
     /// The file of a parameter in /sys.

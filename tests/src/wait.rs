@@ -29,6 +29,19 @@ pub fn holds_in_time(mut condition: impl FnMut() -> bool) -> bool {
     true
 }
 
+/// Much more than a call takes that does not wait, much less than what a test has it not wait for.
+pub const AT_ONCE: Duration = Duration::from_secs(4);
+
+/// Runs `call`, which must not wait.
+#[track_caller]
+pub fn at_once<T>(call: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let result = call();
+    let elapsed = start.elapsed();
+    assert!(elapsed < AT_ONCE, "took {elapsed:?}");
+    result
+}
+
 /// Whose sleep is asked about.
 pub enum Asleep {
     /// A thread of this program.

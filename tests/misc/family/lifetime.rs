@@ -66,7 +66,7 @@ fn a_child_goes_on_where_its_parent_was_and_its_end_closes_the_file() {
     node.read(4).unwrap();
     set(b"meanwhile");
     let cat = Command::new("cat")
-        .stdin(node)
+        .stdin(node.0)
         .output()
         .expect("cannot run cat");
     assert_eq!(cat.stdout, b"456789");
@@ -81,7 +81,7 @@ fn a_child_writes_with_what_it_inherited() {
     let echo = Command::new("echo")
         .arg("from a child")
         .stdin(Stdio::null())
-        .stdout(node)
+        .stdout(node.0)
         .status()
         .expect("cannot run echo");
     assert!(echo.success());

@@ -1,11 +1,9 @@
 //! The node of the module, and its statistics.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
-use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::fs::OpenOptions;
+use std::io::SeekFrom;
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::process::Stdio;
 
 use abi::misc::{get_stats, misc_stats, reset_stats};
 use nix::errno::Errno;
@@ -55,7 +53,7 @@ pub fn seen_by_opener<'a>(older: &'a [u8], newer: &'a [u8]) -> &'a [u8] {
 }
 
 /// An open node.
-pub struct Node(File);
+pub struct Node(pub tests::Node);
 
 impl Node {
     /// Opens the node for reading and writing.
@@ -76,46 +74,12 @@ impl Node {
 
     #[track_caller]
     pub fn open_with(options: &OpenOptions) -> Node {
-        let path = path();
-        Node(
-            options
-                .open(&path)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display())),
-        )
+        Node(tests::Node::open(path(), options))
     }
 
     /// Another descriptor of the same open file.
     pub fn duplicate(&self) -> Node {
-        Node(self.0.try_clone().expect("dup(2) failed"))
-    }
-
-    /// One read(2) of at most `length` bytes.
-    pub fn read(&self, length: usize) -> Result<Vec<u8>, Errno> {
-        let mut bytes = vec![0; length];
-        let taken = nix::unistd::read(self.as_raw_fd(), &mut bytes)?;
-        bytes.truncate(taken);
-        Ok(bytes)
-    }
-
-    /// One pread(2) of at most `length` bytes.
-    pub fn read_from(&self, position: u64, length: usize) -> Result<Vec<u8>, Errno> {
-        let mut bytes = vec![0; length];
-        let taken = errno(self.0.read_at(&mut bytes, position))?;
-        bytes.truncate(taken);
-        Ok(bytes)
-    }
-
-    /// All from the position to the end, in reads of at most `length` bytes.
-    #[track_caller]
-    pub fn read_in_pieces_of(&self, length: usize) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        loop {
-            match self.read(length) {
-                Ok(more) if more.is_empty() => return bytes,
-                Ok(more) => bytes.extend(more),
-                Err(error) => panic!("read: {error}"),
-            }
-        }
+        Node(self.0.duplicate())
     }
 
     /// All from the position to the end.
@@ -124,37 +88,18 @@ impl Node {
         self.read_in_pieces_of(2 * MAX)
     }
 
-    /// One write(2).
-    pub fn write(&self, message: &[u8]) -> Result<usize, Errno> {
-        nix::unistd::write(self.as_raw_fd(), message)
-    }
-
-    /// One pwrite(2).
-    pub fn write_to(&self, position: u64, message: &[u8]) -> Result<usize, Errno> {
-        errno(self.0.write_at(message, position))
-    }
-
-    pub fn seek(&self, to: SeekFrom) -> Result<u64, Errno> {
-        errno((&self.0).seek(to))
-    }
-
     #[track_caller]
     pub fn rewind(&self) {
         assert_eq!(self.seek(SeekFrom::Start(0)), Ok(0));
     }
 
     #[track_caller]
-    pub fn position(&self) -> u64 {
-        self.seek(SeekFrom::Current(0)).expect("lseek(2) failed")
-    }
-
-    #[track_caller]
     pub fn stats(&self) -> misc_stats {
-        get_stats(self).expect("MISC_GET_STATS failed")
+        get_stats(&self.0).expect("MISC_GET_STATS failed")
     }
 
     pub fn reset_stats(&self) -> Result<(), Errno> {
-        reset_stats(self)
+        reset_stats(&self.0)
     }
 
     /// Makes `call` and fails unless it changes the statistics as `change` says, and no others.
@@ -175,24 +120,10 @@ impl Node {
     }
 }
 
-impl AsFd for Node {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
+impl Deref for Node {
+    type Target = tests::Node;
 
-impl AsRawFd for Node {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_raw_fd()
+    fn deref(&self) -> &tests::Node {
+        &self.0
     }
-}
-
-impl From<Node> for Stdio {
-    fn from(node: Node) -> Stdio {
-        node.0.into()
-    }
-}
-
-fn errno<T>(result: io::Result<T>) -> Result<T, Errno> {
-    result.map_err(|error| Errno::from_i32(error.raw_os_error().unwrap_or(0)))
 }

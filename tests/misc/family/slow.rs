@@ -34,19 +34,19 @@ impl<'scope, T: Send + 'scope> Caller<'scope, T> {
         Caller { thread, sleep }
     }
 
-    fn is_asleep(&self, node: &Node) -> bool {
+    fn is_asleep(&self, node: &tests::Node) -> bool {
         asleep_in_read(&self.sleep, node) || asleep_in_write(&self.sleep, node)
     }
 
     /// Fails unless the call on `node` comes to sleep.
     #[track_caller]
-    fn sleeps(&self, node: &Node) {
+    fn sleeps(&self, node: &tests::Node) {
         until("a call that sleeps", || self.is_asleep(node));
     }
 
     /// Fails unless the call on `node` comes to sleep if it is `held_up`, else to its end.
     #[track_caller]
-    fn is(&self, held_up: bool, node: &Node) {
+    fn is(&self, held_up: bool, node: &tests::Node) {
         if held_up {
             self.sleeps(node);
         } else {
@@ -59,7 +59,7 @@ impl<'scope, T: Send + 'scope> Caller<'scope, T> {
 /// its own, and fails unless those are held up that should be. Returns what the reader got.
 #[track_caller]
 fn come_while_asleep(
-    slow: fn(&Node, usize, usize) -> Result<usize, Errno>,
+    slow: fn(&tests::Node, usize, usize) -> Result<usize, Errno>,
     holds_up: &HoldsUp,
     newer: &[u8],
 ) -> (Vec<u8>, SlowMemory) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CPUs, what each has for itself, threads, and large arrays.
+//! CPUs, what each has for itself, and hotplug.
 
-use crate::Counters;
-use core::{
-    fmt::Write,
-    sync::atomic::{AtomicU64, Ordering},
+use crate::{
+    promises::Counters,
+    threads::{Sleeper, THREAD},
 };
+use core::sync::atomic::{AtomicU64, Ordering};
 use lkm::{
     cpuhp::{HotplugCallback, HotplugState},
     cpumask::{nr_cpu_ids, online_cpus, possible_cpus, Cpu},
@@ -19,16 +19,12 @@ use lkm::{
     prelude::*,
     str::CStr,
     sync::{Arc, Mutex},
-    time::{Delta, Instant},
+    time::Delta,
     timer::{TimerCallback, TimerRestart},
 };
 
-/// Longer than any test.
-const FOR_EVER: Delta = Delta::from_millis(3_600_000);
-const THREAD: &CStr = c_str!("lkm_test_thread");
-
 /// Counts its drops.
-struct Noted(Arc<Counters>);
+pub(crate) struct Noted(pub(crate) Arc<Counters>);
 
 impl Drop for Noted {
     fn drop(&mut self) {
@@ -112,180 +108,6 @@ pub(crate) fn percpu() -> Result {
     check!(PerCpu::new(|_| -> Result<[[u64; 512]; 8]> { Err(EXDEV) }).err() == Some(EXDEV));
     check!(PerCpu::new(|_| -> Result<[[u64; 512]; 9]> { Err(EXDEV) }).err() == Some(ENOMEM));
     Ok(())
-}
-
-pub(crate) fn arrays() -> Result {
-    check!(KVVec::<()>::with_capacity(1).err() == Some(EINVAL));
-    #[derive(Clone, Copy)]
-    #[repr(align(16))]
-    struct Wide;
-    check!(KVVec::<Wide>::with_capacity(1).err() == Some(EINVAL));
-    for too_much in [usize::MAX, usize::MAX / 8, 1 << 31, (1 << 28) + 1] {
-        check!(KVVec::<u64>::with_capacity(too_much).err() == Some(ENOMEM));
-    }
-    let mut none = KVVec::<u64>::with_capacity(0)?;
-    check!(none.is_empty() && none.push(1) == Err(ENOMEM) && none.is_empty());
-
-    // More than kmalloc can give in one piece.
-    let mut large = KVVec::<u32>::with_capacity(2 << 20)?;
-    for n in 0..2 << 20 {
-        large.push(n)?;
-    }
-    check!(large.push(0) == Err(ENOMEM) && large.len() == large.capacity());
-    check!(large.iter().enumerate().all(|(n, &it)| n == it as usize));
-    large.reverse();
-    check!(large.first() == Some(&((2 << 20) - 1)) && large.last() == Some(&0));
-    large.clear();
-    check!(large.is_empty() && large.capacity() == 2 << 20);
-
-    let mut text = KVVec::with_capacity(8)?;
-    check!(write!(text, "{}{}", 12, "ab").is_ok() && &*text == b"12ab");
-    check!(text.extend_from_slice(b"12345") == Err(ENOMEM) && text.len() == 4);
-    check!(write!(text, "{}{}", 345, "67").is_err() && &*text == b"12ab345");
-    check!(text.extend_from_slice(b"8") == Ok(()) && text.extend_from_slice(b"") == Ok(()));
-    check!(text.push(0) == Err(ENOMEM) && &*text == b"12ab3458");
-    Ok(())
-}
-
-/// Sleeps until it is stopped.
-struct Sleeper {
-    runs: Arc<Counters>,
-    _noted: Noted,
-}
-
-impl KThreadCallback for Sleeper {
-    fn run(&mut self, thread: &Context) {
-        self.runs.add();
-        while thread.sleep(FOR_EVER) {}
-    }
-}
-
-pub(crate) fn threads() -> Result {
-    let (runs, drops) = (Counters::new()?, Counters::new()?);
-    let sleeper = || Sleeper {
-        runs: runs.clone(),
-        _noted: Noted(drops.clone()),
-    };
-    // Stopped before or while it runs, or goes to sleep.
-    for round in 0..300u64 {
-        let before = *runs.ticks.lock();
-        let thread = KThread::spawn(THREAD, sleeper())?;
-        match round % 3 {
-            0 => {}
-            1 => runs.reach(before.wrapping_add(1))?,
-            _ => {
-                let start = Instant::now();
-                while start.elapsed() < Delta::from_micros(round as i64) {}
-            }
-        }
-        check!(*drops.ticks.lock() == round);
-        drop(thread);
-        check!(*drops.ticks.lock() == round.wrapping_add(1));
-    }
-    check!(*runs.ticks.lock() <= 300);
-
-    // Ended by itself.
-    struct Once(Arc<Counters>);
-    impl KThreadCallback for Once {
-        fn run(&mut self, thread: &Context) {
-            if !thread.should_stop() && thread.sleep(Delta::from_millis(1)) {
-                self.0.add();
-            }
-        }
-    }
-    let ended = Counters::new()?;
-    let once = KThread::spawn(THREAD, Once(ended.clone()))?;
-    ended.reach(1)?;
-    drop(once);
-
-    // A stop ends an interruptible wait, too.
-    struct Waiter(Arc<Counters>, Result);
-    impl KThreadCallback for Waiter {
-        fn run(&mut self, thread: &Context) {
-            self.0.add();
-            self.1 = self.0.moved.wait_interruptible(|| false);
-            if self.1 == Err(ERESTARTSYS) && thread.should_stop() {
-                self.0.add();
-            }
-        }
-    }
-    let waiter = KThread::spawn(THREAD, Waiter(ended.clone(), Ok(())))?;
-    ended.reach(2)?;
-    drop(waiter);
-    check!(*ended.ticks.lock() == 3);
-
-    // On each CPU; a thread that has a thread.
-    struct Bound(Cpu, Arc<Counters>);
-    impl KThreadCallback for Bound {
-        fn run(&mut self, thread: &Context) {
-            let inner = KThread::spawn(THREAD, Once(self.1.clone()));
-            for _ in 0..3 {
-                let here = with_preempt_disabled(|here| here.cpu() == self.0);
-                if here && thread.sleep(Delta::from_millis(1)) {
-                    self.1.add();
-                }
-            }
-            let _ = self.1.moved.wait_interruptible(|| false);
-            drop(inner);
-        }
-    }
-    for cpu in online_cpus() {
-        let counts = Counters::new()?;
-        let bound = KThread::spawn_on(cpu, THREAD, Bound(cpu, counts.clone()))?;
-        counts.reach(4)?;
-        drop(bound);
-    }
-    Ok(())
-}
-
-/// For a caller that keeps this CPU busy, so that the thread cannot begin.
-pub(crate) fn stop_before_run() -> Result {
-    let (runs, drops) = (Counters::new()?, Counters::new()?);
-    let sleeper = Sleeper {
-        runs: runs.clone(),
-        _noted: Noted(drops.clone()),
-    };
-    let here = with_preempt_disabled(|here| here.cpu());
-    drop(KThread::spawn_on(here, THREAD, sleeper)?);
-    check!(*runs.ticks.lock() == 0);
-    check!(*drops.ticks.lock() == 1);
-    Ok(())
-}
-
-/// A thread that drops its own handle, and then goes on for a while.
-struct Quitter {
-    own: Arc<Mutex<Option<KThread<Quitter>>>>,
-    done: Arc<Counters>,
-}
-
-impl KThreadCallback for Quitter {
-    fn run(&mut self, thread: &Context) {
-        let mut own = None;
-        while own.is_none() {
-            own = self.own.lock().take();
-        }
-        let before = thread.should_stop();
-        drop(own);
-        if !before && thread.should_stop() && !thread.sleep(FOR_EVER) {
-            self.done.add();
-        }
-        let start = Instant::now();
-        while start.elapsed() < Delta::from_millis(50) {}
-    }
-}
-
-pub(crate) fn drop_own_handle() -> Result {
-    let own = Arc::try_new(new_mutex!(None, "lkm_test_own")?)?;
-    let done = Counters::new()?;
-    let thread = KThread::spawn(
-        THREAD,
-        Quitter {
-            own: own.clone(),
-            done: done.clone(),
-        },
-    )?;
-    *own.lock() = Some(thread);
-    done.reach(1)
 }
 
 /// Counts in an interrupt, and how often.

@@ -3,14 +3,13 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use tempfile::TempDir;
+use place::Place;
 
 /// Every way of using the program on a node.
 const VERBS: [&[&str]; 6] = [
@@ -22,41 +21,8 @@ const VERBS: [&[&str]; 6] = [
     &["hammer", "--seconds", "0.1"],
 ];
 
-/// A path in a folder of its own.
-struct Place {
-    _folder: TempDir,
-    path: PathBuf,
-}
-
-impl Place {
-    fn new() -> Place {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().join("misc_mutex");
-        Place {
-            _folder: folder,
-            path,
-        }
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_misc"));
-        command.arg("--node").arg(&self.path).args(args);
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).stdin(Stdio::null()).output().unwrap()
-    }
-
-    #[track_caller]
-    fn fails(&self, args: &[&str], message: &str) {
-        let output = self.run(args);
-        assert_eq!(output.status.code(), Some(3), "{args:?}");
-        assert_eq!(output.stdout, b"", "{args:?}");
-        let path = self.path.display().to_string();
-        let told = String::from_utf8_lossy(&output.stderr).replace(&path, "NODE");
-        assert_eq!(told, message, "{args:?}");
-    }
+fn place() -> Place {
+    Place::new(env!("CARGO_BIN_EXE_misc"), "misc_mutex")
 }
 
 #[test]
@@ -72,24 +38,21 @@ fn wrong_arguments_are_status_2() {
         &["hammer", "--seconds", "soon"],
         &["hammer", "--readers", "0", "--writers", "0"],
     ] {
-        let output = Place::new().run(args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}");
-        assert_eq!(output.stdout, b"", "{args:?}");
-        assert_ne!(output.stderr, b"", "{args:?}");
+        place().refuses(args);
     }
 }
 
 #[test]
 fn a_missing_node_is_status_3_and_asks_for_its_module() {
     for args in VERBS {
-        Place::new().fails(args, "misc: NODE: not there; is misc_mutex.ko loaded?\n");
+        place().fails(args, "misc: NODE: not there; is misc_mutex.ko loaded?\n");
     }
 }
 
 #[test]
 fn another_file_is_status_3_and_keeps_what_it_holds() {
     for args in VERBS {
-        let place = Place::new();
+        let place = place();
         fs::write(&place.path, "precious").unwrap();
         place.fails(args, "misc: NODE: has no statistics; is it a misc node?\n");
         assert_eq!(fs::read(&place.path).unwrap(), b"precious", "{args:?}");
@@ -98,7 +61,7 @@ fn another_file_is_status_3_and_keeps_what_it_holds() {
 
 #[test]
 fn a_fifo_does_not_keep_the_program_waiting() {
-    let place = Place::new();
+    let place = place();
     mkfifo(&place.path, Mode::S_IRWXU).unwrap();
     place.fails(
         &["get"],
@@ -112,7 +75,7 @@ fn a_fifo_does_not_keep_the_program_waiting() {
 
 #[test]
 fn a_folder_is_status_3() {
-    let place = Place::new();
+    let place = place();
     fs::create_dir(&place.path).unwrap();
     place.fails(
         &["set", "text"],
@@ -122,7 +85,7 @@ fn a_folder_is_status_3() {
 
 #[test]
 fn standard_input_that_has_no_end_is_not_read_to_its_end() {
-    let place = Place::new();
+    let place = place();
     let mut child = place
         .command(&["set"])
         .stdin(Stdio::piped())
@@ -147,19 +110,12 @@ fn standard_input_that_has_no_end_is_not_read_to_its_end() {
 
 #[test]
 fn help_tells_of_every_verb_and_every_exit_status() {
-    let output = Place::new().run(&["--help"]);
-    assert_eq!(output.status.code(), Some(0));
-    let help = String::from_utf8(output.stdout).unwrap();
-    for text in [
+    let texts = [
         "get",
         "set",
         "stats",
         "hammer",
         "Exit status:\n  0  done\n  1  ",
-    ] {
-        assert!(help.contains(text), "{help}");
-    }
-    for status in ["  2  ", "  3  "] {
-        assert!(help.lines().any(|line| line.starts_with(status)), "{help}");
-    }
+    ];
+    place().help_tells(&texts, &[2, 3]);
 }

@@ -3,71 +3,38 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{kill, Signal};
 use nix::sys::stat::Mode;
 use nix::unistd::{mkfifo, Pid};
-use tempfile::TempDir;
+use place::Place;
 
-struct Node {
-    _folder: TempDir,
-    path: PathBuf,
+/// With nothing in place of the node.
+fn place() -> Place {
+    Place::new(env!("CARGO_BIN_EXE_simrupt"), "node")
 }
 
-impl Node {
-    fn path() -> Node {
-        let folder = TempDir::new().unwrap();
-        let path = folder.path().join("node");
-        Node {
-            _folder: folder,
-            path,
-        }
-    }
+fn with_bytes(bytes: &[u8]) -> Place {
+    let place = place();
+    fs::write(&place.path, bytes).unwrap();
+    place
+}
 
-    fn with_bytes(bytes: &[u8]) -> Node {
-        let node = Node::path();
-        fs::write(&node.path, bytes).unwrap();
-        node
-    }
-
-    /// A node where nothing is to be read until the test writes it.
-    fn fifo() -> (Node, File) {
-        let node = Node::path();
-        mkfifo(&node.path, Mode::S_IRWXU).unwrap();
-        let writer = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(&node.path)
-            .unwrap();
-        (node, writer)
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_simrupt"));
-        command.arg("--node").arg(&self.path).args(args);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    fn spawn(&self, args: &[&str]) -> Child {
-        self.command(args).spawn().unwrap()
-    }
-
-    fn message(&self, output: &Output) -> String {
-        let path = self.path.display().to_string();
-        String::from_utf8_lossy(&output.stderr).replace(&path, "NODE")
-    }
+/// A node where nothing is to be read until the test writes it.
+fn fifo() -> (Place, File) {
+    let place = place();
+    mkfifo(&place.path, Mode::S_IRWXU).unwrap();
+    let writer = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(&place.path)
+        .unwrap();
+    (place, writer)
 }
 
 #[test]
 fn writes_as_many_bytes_as_asked_for() {
-    let output = Node::with_bytes(b"ABCDEF").run(&["--count", "4", "--verify"]);
+    let output = with_bytes(b"ABCDEF").run(&["--count", "4", "--verify"]);
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(output.stdout, b"ABCD");
     assert_eq!(output.stderr, b"");
@@ -75,7 +42,7 @@ fn writes_as_many_bytes_as_asked_for() {
 
 #[test]
 fn a_gap_is_status_1_and_says_what_was_expected() {
-    let node = Node::with_bytes(b"ABD");
+    let node = with_bytes(b"ABD");
     let output = node.run(&["--count", "3", "--verify"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(output.stdout, b"ABD");
@@ -94,13 +61,13 @@ fn wrong_arguments_are_status_2() {
         &["--count", "x"],
         &["more"],
     ] {
-        assert_eq!(Node::path().run(args).status.code(), Some(2), "{args:?}");
+        place().refuses(args);
     }
 }
 
 #[test]
 fn a_missing_node_is_status_3_and_asks_for_the_module() {
-    let node = Node::path();
+    let node = place();
     let output = node.run(&["--count", "1"]);
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(
@@ -111,14 +78,14 @@ fn a_missing_node_is_status_3_and_asks_for_the_module() {
 
 #[test]
 fn the_end_of_a_file_is_status_3() {
-    let output = Node::with_bytes(b"AB").run(&["--count", "3"]);
+    let output = with_bytes(b"AB").run(&["--count", "3"]);
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(output.stdout, b"AB");
 }
 
 #[test]
 fn statistics_of_another_file_are_status_3() {
-    let node = Node::with_bytes(b"");
+    let node = with_bytes(b"");
     let output = node.run(&["--stats"]);
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(
@@ -129,7 +96,7 @@ fn statistics_of_another_file_are_status_3() {
 
 #[test]
 fn nonblock_with_nothing_there_is_status_4_and_says_eagain() {
-    let (node, _writer) = Node::fifo();
+    let (node, _writer) = fifo();
     let output = node.run(&["--nonblock"]);
     assert_eq!(output.status.code(), Some(4));
     assert_eq!(output.stdout, b"");
@@ -142,7 +109,7 @@ fn nonblock_with_nothing_there_is_status_4_and_says_eagain() {
 
 #[test]
 fn nonblock_writes_what_is_there_and_ends() {
-    let (node, mut writer) = Node::fifo();
+    let (node, mut writer) = fifo();
     writer.write_all(b"ABC").unwrap();
     let output = node.run(&["--nonblock"]);
     assert_eq!(output.status.code(), Some(0));
@@ -151,15 +118,15 @@ fn nonblock_writes_what_is_there_and_ends() {
 
 #[test]
 fn seconds_end_a_wait_for_bytes_that_never_come() {
-    let (node, _writer) = Node::fifo();
+    let (node, _writer) = fifo();
     assert_eq!(node.run(&["--seconds", "0.05"]).status.code(), Some(0));
 }
 
 #[test]
 fn a_signal_ends_a_waiting_program_in_good_order() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        let (node, mut writer) = Node::fifo();
-        let mut child = node.spawn(&[]);
+        let (node, mut writer) = fifo();
+        let mut child = node.command(&[]).spawn().unwrap();
         writer.write_all(b"A").unwrap();
         // The byte says that the program has got as far as its loop.
         child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
@@ -170,8 +137,8 @@ fn a_signal_ends_a_waiting_program_in_good_order() {
 
 #[test]
 fn a_closed_output_ends_the_program_although_nothing_comes() {
-    let (node, mut writer) = Node::fifo();
-    let mut child = node.spawn(&[]);
+    let (node, mut writer) = fifo();
+    let mut child = node.command(&[]).spawn().unwrap();
     writer.write_all(b"A").unwrap();
     child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     drop(child.stdout.take());
@@ -182,8 +149,8 @@ fn a_closed_output_ends_the_program_although_nothing_comes() {
 
 #[test]
 fn a_signal_ends_a_program_whose_output_is_stuck() {
-    let node = Node::with_bytes(&b"A".repeat(1 << 20));
-    let mut child = node.spawn(&[]);
+    let node = with_bytes(&b"A".repeat(1 << 20));
+    let mut child = node.command(&[]).spawn().unwrap();
     child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
     kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
