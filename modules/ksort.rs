@@ -252,8 +252,20 @@ impl Session {
             Algorithm::Parallel => {
                 let mut tables = KVVec::<parallel::HighDigits>::zeroed(1)?;
                 let tables = tables.first_mut().ok_or(ENOMEM)?;
-                let mut workers = KVVec::zeroed(cpus.min(parallel::MAX_WORKERS))?;
-                parallel::sort(kernel, words, scratch, flip, tables, &mut workers)
+                let workers = cpus.min(parallel::MAX_WORKERS);
+                let mut low_tables = KVVec::zeroed(workers)?;
+                let memory_len = parallel::memory_len(words.len());
+                let mut memory = KVVec::zeroed(workers.wrapping_mul(memory_len))?;
+                let low_tables = &mut low_tables;
+                parallel::sort(
+                    kernel,
+                    words,
+                    scratch,
+                    flip,
+                    tables,
+                    low_tables,
+                    &mut memory,
+                )
             }
         };
         if outcome.in_scratch {

@@ -6,35 +6,37 @@
 //! are first brought into ranges, each of which is sorted on its own:
 //!
 //! ```text
-//!         chunks             chunks             ranges           ranges
-//!       ┌────────┐ 2 move  ┌────────┐ 3 move  ┌────────┐ 4 the ┌────────┐
-//!       │ words  │ ──────> │scratch │ ──────> │ words  │ rest  │scratch │
-//!       └────────┘ by high └────────┘ by low  └────────┘ ────> └────────┘
-//!     1 count high  digit              digit
+//!     chunks              chunks              ranges
+//!   ┌────────┐  1 move  ┌────────┐ 2 gather ┌────────┐
+//!   │ words  │ ───────> │scratch │ ───────> │ words  │
+//!   └────────┘  by high └────────┘ and sort └────────┘
+//!               digit
 //! ```
 //!
-//! 1. Each chunk of the words is counted by its high digit. If that is the same
-//!    for all words, the next one is the high digit.
-//! 2. Each chunk is moved to the same place of the scratch memory, by the high
-//!    digit. A range, which is a span of high digits, is one piece of each chunk.
-//! 3. Each range is gathered from its pieces, in its place among the words. That
-//!    is a pass of a radix sort, by the lowest digit.
-//! 4. Each range is sorted by its other digits.
+//! 1. Each chunk of the words is moved to the same place of the scratch memory,
+//!    by its high digit, which begins with the highest bit in which any words
+//!    differ. A range, which is a span of high digits, is one piece of each chunk.
+//! 2. Each range is gathered from its pieces, to its place among the words. That
+//!    is the first pass of a radix sort by the digits that are left; the others
+//!    go to and fro between there and memory that each worker has.
+//! 3. A range that is larger than such memory has its part of the scratch memory
+//!    instead, which nobody else needs any more.
 //!
-//! In 2 the words could go to their ranges at once, but then each thread would
+//! In 1 the words could go to their ranges at once, but then each thread would
 //! have to write to all of them.
 //!
-//! That is one pass more than a serial sort has, and to make up for it the low
-//! digits are wider: 6 bits or more of 32 are the same in a range, and 13 + 13
-//! are left. The tables are large, but a range and a table still are in a
-//! second-level cache together.
+//! So 32 bits take as many passes as in a serial sort, as the low digits are
+//! wider: 6 bits or more are the same in a range, and 13 + 13 are left. The
+//! tables are large, but a range and a table still are in a second-level cache
+//! together.
 
 use super::{
-    in_blocks, quick,
-    radix::{accumulate, all_have_one_digit, count, scatter, Digits, Table, BITS, DIGITS},
+    differences, in_blocks, quick,
+    radix::{accumulate, by_four, count, entry, scatter, Digits, Table, BITS, DIGITS},
     Outcome, Platform, Word,
 };
 use core::{
+    array::from_fn,
     iter::once,
     mem::{swap, take},
     sync::atomic::{AtomicBool, Ordering},
@@ -61,19 +63,35 @@ pub(crate) type HighDigits = [Digits; CHUNKS + 1];
 /// to be sorted by core's sort.
 const SMALL: usize = 512;
 
+/// Words that are looked at for a guess at the high digit.
+const SAMPLE: usize = 1024;
+
+/// The words for which each worker has memory, if there are `len` to be sorted:
+/// a little more than there are in a group of random words.
+pub(crate) fn memory_len(len: usize) -> usize {
+    (len / 48).clamp(SMALL, 1 << 16)
+}
+
 /// Sorts with the help of as much `scratch` memory, and of as many threads as
-/// there are `workers`.
+/// there are `low_tables`, and have [`memory_len`] words of `memory` each.
 pub(crate) fn sort<W: Word>(
     platform: &impl Platform,
     words: &mut [W],
     scratch: &mut [W],
     flip: W,
     tables: &mut HighDigits,
-    workers: &mut [LowDigits],
+    low_tables: &mut [LowDigits],
+    memory: &mut [W],
 ) -> Outcome {
     let stop = Stop::new(platform);
-    let [places, chunks @ ..] = tables;
+    let [ends, chunks @ ..] = tables;
     let chunk_len = (words.len() / CHUNKS).wrapping_add(1);
+    let (chunks, _) = chunks.split_at_mut(words.chunks(chunk_len).len().min(CHUNKS));
+    let memory_len = memory_len(words.len());
+    let (mut low_tables, mut memories) = (low_tables.iter_mut(), memory.chunks_mut(memory_len));
+    let mut workers: [_; MAX_WORKERS] = from_fn(|_| low_tables.next().zip(memories.next()));
+    let workers_len = workers.iter().flatten().count();
+    let (workers, _) = workers.split_at_mut(workers_len);
     let mut outcome = Outcome {
         stopped: true,
         in_scratch: false,
@@ -81,73 +99,96 @@ pub(crate) fn sort<W: Word>(
     };
 
     // 1
-    let mut shift = W::BITS;
-    loop {
-        if shift == 0 {
-            // All words are the same.
+    let first = match words.first() {
+        Some(first) => *first,
+        None => {
             outcome.stopped = false;
             return outcome;
         }
-        shift = shift.saturating_sub(HIGH_BITS);
-        chunks.iter_mut().for_each(|table| table.fill(0));
-        let items = words.chunks(chunk_len).zip(chunks.iter_mut());
-        let took_part = platform.for_each(workers, items, |_, (chunk, table)| {
-            stop.in_blocks(chunk, |block| count(block, shift, table));
+    };
+    let sample = words.chunks((words.len() / SAMPLE).max(1));
+    let mut differ = differences(first, sample.filter_map(|some| some.first()));
+    let shift = loop {
+        let high = differ.highest_one().unwrap_or(0);
+        let shift = high.saturating_sub(HIGH_BITS - 1);
+        let mut differ_in_chunks = [W::ZERO; CHUNKS];
+        let items = words
+            .chunks(chunk_len)
+            .zip(scratch.chunks_mut(chunk_len))
+            .zip(chunks.iter_mut().zip(&mut differ_in_chunks));
+        let took_part = platform.for_each(workers, items, |_, ((from, to), (table, differ))| {
+            table.fill(0);
+            let counted = stop.in_blocks(from, |block| {
+                *differ = *differ | count_and_compare(block, shift, table, first);
+            });
+            accumulate(table, flip.bits_from(shift));
+            if counted {
+                stop.in_blocks(from, |block| scatter(block, to, shift, table));
+            }
         });
         outcome.workers = outcome.workers.max(took_part);
         if stop.was_seen() {
             return outcome;
         }
-        places.fill(0);
-        for table in chunks.iter() {
-            for (sum, n) in places.iter_mut().zip(table) {
-                *sum = sum.wrapping_add(*n);
+        differ = differ_in_chunks
+            .iter()
+            .fold(W::ZERO, |all, some| all | *some);
+        match differ.highest_one() {
+            Some(highest) if highest <= high => break shift,
+            // Few words differ in higher bits, and the sample had none of them.
+            Some(_) => {}
+            None => {
+                // All words are the same.
+                outcome.stopped = false;
+                return outcome;
             }
         }
-        if !all_have_one_digit(places, words, shift) {
-            break;
-        }
-    }
+    };
 
     // 2
     let high_flip = flip.bits_from(shift);
-    accumulate(places, high_flip);
-    let items = words
-        .chunks(chunk_len)
-        .zip(scratch.chunks_mut(chunk_len))
-        .zip(chunks.iter_mut());
-    platform.for_each(workers, items, |_, ((from, to), table)| {
-        accumulate(table, high_flip);
-        stop.in_blocks(from, |block| scatter(block, to, shift, table));
-    });
-    if stop.was_seen() {
-        return outcome;
+    // A table has where each digit ends, now that it is full.
+    for (nth, end) in ends.iter_mut().enumerate() {
+        *end = chunks.iter().fold(0, |sum: u32, table| {
+            sum.wrapping_add(table[(nth ^ high_flip) & (DIGITS - 1)])
+        });
     }
-
-    // 3
+    let share = words.len() / workers_len.max(1);
     let ranges = Ranges {
-        places,
-        flip: high_flip,
-        total: words.len(),
-        limit: (words.len() / workers.len().max(1) / 2).wrapping_add(words.len() / 64),
+        ends,
+        limit: (share / 2).wrapping_add(words.len() / 64).min(memory_len),
         next: 0,
     };
     let pieces = |range: &Range| {
         let (first, end) = (range.first, range.end);
-        let ends = chunks.iter().map(move |table| {
-            // A table has where each digit ends, now that it is full.
-            let end_of = |digit| order(table, digit, high_flip);
-            first.checked_sub(1).map_or(0, end_of)..end_of(end.wrapping_sub(1))
-        });
-        let chunks = scratch.chunks(chunk_len.max(1)).zip(ends);
+        let pieces = chunks
+            .iter()
+            .map(move |table| begin(table, first, high_flip)..begin(table, end, high_flip));
+        let chunks = scratch.chunks(chunk_len.max(1)).zip(pieces);
         chunks.map(|(chunk, piece)| chunk.get(piece).unwrap_or_default())
     };
-    platform.for_each(workers, ranges.split(words), |table, (range, to)| {
-        if range.is_sorted_by_radix(shift) {
-            pass(&stop, pieces(&range), to, 0, flip, table);
-        } else {
-            let words = pieces(&range).flatten();
-            to.iter_mut().zip(words).for_each(|(to, from)| *to = *from);
+    platform.for_each(workers, ranges.split(words), |worker, (range, to)| {
+        let (table, memory) = match worker {
+            Some((table, memory)) => (&mut **table, &mut **memory),
+            None => return stop.see(),
+        };
+        if range.len < SMALL {
+            copy(to, pieces(&range).flatten());
+            if quick(platform, to, flip).stopped {
+                stop.see();
+            }
+            return;
+        }
+        let bits = range.bits(shift);
+        let (to, other) = match memory.get_mut(..range.len) {
+            // So that the last pass is to where the words belong.
+            Some(memory) if passes(bits) % 2 == 0 => (memory, to),
+            Some(memory) => (to, memory),
+            None => (to, Default::default()),
+        };
+        pass(&stop, pieces(&range), to, 0, flip, table);
+        if !other.is_empty() {
+            other_passes(&stop, to, other, bits, flip, table);
         }
     });
     if stop.was_seen() {
@@ -155,33 +196,68 @@ pub(crate) fn sort<W: Word>(
         return outcome;
     }
 
-    // 4
-    let other_digits = shift.wrapping_add(GROUP_BITS - 1) / LOW_BITS;
-    outcome.in_scratch = other_digits % 2 == 1;
+    // 3
     let items = ranges.split(words).zip(ranges.split(scratch));
-    platform.for_each(workers, items, |table, ((range, words), (_, scratch))| {
-        let (mut from, mut to) = (words, scratch);
-        let mut in_scratch = false;
-        if range.is_sorted_by_radix(shift) {
-            let mut digit = LOW_BITS;
-            while digit < range.bits(shift) && pass(&stop, once(&*from), to, digit, flip, table) {
-                swap(&mut from, &mut to);
-                in_scratch = !in_scratch;
-                digit = digit.wrapping_add(LOW_BITS);
-            }
-        } else if range.bits(shift) > 0 && quick(platform, from, flip).stopped {
-            stop.see();
-        }
+    let large = items.filter(|((range, _), _)| range.len > memory_len);
+    platform.for_each(workers, large, |worker, ((range, words), (_, scratch))| {
+        let table = match worker {
+            Some((table, _)) => &mut **table,
+            None => return stop.see(),
+        };
         // Stopped or not: all ranges have to be in the same place.
-        if in_scratch != outcome.in_scratch {
-            to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+        if other_passes(&stop, words, scratch, range.bits(shift), flip, table) {
+            copy(words, scratch.iter());
         }
     });
     outcome.stopped = stop.was_seen();
     outcome
 }
 
-/// A pass of a radix sort, for the low digit at `shift`; false if it was stopped.
+/// Counts the digits at `shift`; the bits in which any of `words` differs from
+/// `first`.
+fn count_and_compare<W: Word>(words: &[W], shift: u32, table: &mut Digits, first: W) -> W {
+    let mut differ = W::ZERO;
+    by_four(words, |word| {
+        let n = entry(table, word, shift);
+        *n = n.wrapping_add(1);
+        differ = differ | (word ^ first);
+    });
+    differ
+}
+
+fn copy<'a, W: Word + 'a>(to: &mut [W], from: impl Iterator<Item = &'a W>) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+}
+
+/// The passes that it takes to sort by so many low bits: one at least.
+fn passes(bits: u32) -> u32 {
+    (bits.saturating_sub(1) / LOW_BITS).wrapping_add(1)
+}
+
+/// The passes for all low digits but the first; whether the words are in `other`
+/// then. They are in the one or the other also if this was stopped.
+fn other_passes<W: Word>(
+    stop: &Stop<'_, impl Platform>,
+    words: &mut [W],
+    other: &mut [W],
+    bits: u32,
+    flip: W,
+    table: &mut LowDigits,
+) -> bool {
+    let (mut from, mut to) = (words, other);
+    let mut in_other = false;
+    for digit in 1..passes(bits) {
+        let shift = digit.wrapping_mul(LOW_BITS);
+        if !pass(stop, once(&*from), to, shift, flip, table) {
+            break;
+        }
+        swap(&mut from, &mut to);
+        in_other = !in_other;
+    }
+    in_other
+}
+
+/// A pass for the low digit at `shift`; false if it was stopped.
 fn pass<'a, W: Word + 'a>(
     stop: &Stop<'_, impl Platform>,
     mut pieces: impl Iterator<Item = &'a [W]> + Clone,
@@ -198,9 +274,10 @@ fn pass<'a, W: Word + 'a>(
     counted && pieces.all(|piece| stop.in_blocks(piece, |block| scatter(block, to, shift, table)))
 }
 
-/// What a table has for the `nth` digit, in the order that `flip` makes.
-fn order(table: &Digits, nth: usize, flip: usize) -> usize {
-    table[(nth ^ flip) & (DIGITS - 1)] as usize
+/// Where the words of the `nth` digit begin, in the order that `flip` makes.
+fn begin(ends: &Digits, nth: usize, flip: usize) -> usize {
+    nth.checked_sub(1)
+        .map_or(0, |before| ends[(before ^ flip) & (DIGITS - 1)] as usize)
 }
 
 /// The words of some high digits that follow each other, up to `end`.
@@ -216,10 +293,6 @@ impl Range {
         let differ = self.first ^ self.end.wrapping_sub(1);
         shift.wrapping_add(usize::BITS.wrapping_sub(differ.leading_zeros()))
     }
-
-    fn is_sorted_by_radix(&self, shift: u32) -> bool {
-        self.len >= SMALL && self.bits(shift) > 0
-    }
 }
 
 /// All ranges, in order.
@@ -228,23 +301,13 @@ impl Range {
 /// unless these all have the same digit: so there is work for everybody.
 #[derive(Clone, Copy)]
 struct Ranges<'a> {
-    /// Where the words of each digit begin.
-    places: &'a Digits,
-    flip: usize,
-    total: usize,
+    /// Where the words of each digit end.
+    ends: &'a Digits,
     limit: usize,
     next: usize,
 }
 
 impl<'a> Ranges<'a> {
-    fn begin(&self, nth: usize) -> usize {
-        if nth < DIGITS {
-            order(self.places, nth, self.flip)
-        } else {
-            self.total
-        }
-    }
-
     /// The ranges with their parts of `words`.
     fn split<W>(self, mut words: &'a mut [W]) -> impl Iterator<Item = (Range, &'a mut [W])> {
         self.map(move |range| {
@@ -264,11 +327,11 @@ impl Iterator for Ranges<'_> {
         if first >= DIGITS {
             return None;
         }
-        let begin = self.begin(first);
+        let begin_of = |nth| begin(self.ends, nth, 0);
         let mut end = first;
         let mut len = 0;
         loop {
-            let longer = self.begin(end.wrapping_add(1)).wrapping_sub(begin);
+            let longer = begin_of(end.wrapping_add(1)).wrapping_sub(begin_of(first));
             if end > first && longer > self.limit {
                 break;
             }

@@ -76,7 +76,7 @@ pub(crate) fn sort<W: Word, const D: usize>(
 /// Calls `f` for each of `words`, for four at a time: half of what a short loop
 /// does is else to count.
 #[inline(always)]
-fn by_four<W: Word>(words: &[W], mut f: impl FnMut(W)) {
+pub(super) fn by_four<W: Word>(words: &[W], mut f: impl FnMut(W)) {
     let fours = words.chunks_exact(4);
     let rest = fours.remainder();
     for four in fours {
@@ -98,7 +98,11 @@ fn shift(digit: usize) -> u32 {
 
 /// The entry of the digit that `word` has at `shift`.
 #[inline(always)]
-fn entry<W: Word, const N: usize>(table: &mut Table<N>, word: W, shift: u32) -> &mut u32 {
+pub(super) fn entry<W: Word, const N: usize>(
+    table: &mut Table<N>,
+    word: W,
+    shift: u32,
+) -> &mut u32 {
     // No index is beyond a table of a power of two, and the compiler knows.
     &mut table[word.bits_from(shift) & (N - 1)]
 }

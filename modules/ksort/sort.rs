@@ -12,7 +12,7 @@
 //! | [`heap`], the kernel's own | in place | n log n, always |
 //! | [`quick`], that of Rust's core library | in place | n log n, fewer; n if sorted before |
 //! | [`radix`] | as much again, and 24 or 48 KiB | n |
-//! | [`parallel`] | as much again, 136 KiB, and 32 KiB for each worker | n, shared by several CPUs |
+//! | [`parallel`] | as much again, 136 KiB, and for each worker 32 KiB and a 48th of the set | n, shared by several CPUs |
 //!
 //! What takes long asks now and then whether it is to stop. If so it ends soon,
 //! with all words still there, in whatever order.
@@ -185,7 +185,8 @@ fn in_place<W: Word>(
 /// be halved, since it is for the smaller part.
 fn divide<W: Word>(mut words: &mut [W], sort: &mut impl FnMut(&mut [W])) {
     while words.len() > PART {
-        let bit = match highest_difference(words) {
+        let first = words.first().copied().unwrap_or(W::ZERO);
+        let bit = match differences(first, words.iter()).highest_one() {
             Some(bit) => bit,
             None => return,
         };
@@ -202,13 +203,9 @@ fn divide<W: Word>(mut words: &mut [W], sort: &mut impl FnMut(&mut [W])) {
     sort(words);
 }
 
-/// The highest bit that is not the same in all words, if there is one.
-fn highest_difference<W: Word>(words: &[W]) -> Option<u32> {
-    let first = *words.first()?;
-    let differences = words
-        .iter()
-        .fold(W::ZERO, |all, word| all | (first ^ *word));
-    differences.highest_one()
+/// The bits in which any of `words` differs from `first`.
+fn differences<'a, W: Word + 'a>(first: W, words: impl Iterator<Item = &'a W>) -> W {
+    words.fold(W::ZERO, |all, word| all | (first ^ *word))
 }
 
 /// Moves the words with a zero at `bit` before those with a one; how many

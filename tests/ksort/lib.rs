@@ -118,8 +118,19 @@ fn run<N: Number>(
         Algorithm::Parallel => {
             let mut tables = vec![[7; 2048]; parallel::CHUNKS + 1];
             let tables: &mut parallel::HighDigits = (&mut *tables).try_into().unwrap();
-            let mut workers = vec![[7; 1 << 13]; host.threads];
-            parallel::sort(host, &mut words, &mut scratch, flip, tables, &mut workers)
+            let mut low_tables = vec![[7; 1 << 13]; host.threads];
+            let memory_len = parallel::memory_len(words.len());
+            let mut memory = vec![N::Word::ONES; host.threads * memory_len];
+            let (words, scratch) = (&mut words, &mut scratch);
+            parallel::sort(
+                host,
+                words,
+                scratch,
+                flip,
+                tables,
+                &mut low_tables,
+                &mut memory,
+            )
         }
     };
     let sorted = if outcome.in_scratch { scratch } else { words };

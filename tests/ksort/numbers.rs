@@ -60,9 +60,11 @@ pub(crate) enum Pattern {
     Skewed,
     /// All but one are equal.
     OneIsOther,
+    /// Narrow, but for the last one.
+    Outlier,
 }
 
-pub(crate) const PATTERNS: [Pattern; 10] = [
+pub(crate) const PATTERNS: [Pattern; 11] = [
     Pattern::Random,
     Pattern::Sorted,
     Pattern::Reversed,
@@ -73,6 +75,7 @@ pub(crate) const PATTERNS: [Pattern; 10] = [
     Pattern::Narrow,
     Pattern::Skewed,
     Pattern::OneIsOther,
+    Pattern::Outlier,
 ];
 
 impl Pattern {
@@ -100,6 +103,8 @@ impl Pattern {
             Pattern::Narrow => N::from_bits(random() % 100_000),
             Pattern::Skewed => N::from_bits(u64::MAX >> (random() % 64) & random()),
             Pattern::OneIsOther => N::from_bits(u64::from(n == len / 2)),
+            Pattern::Outlier if n == len - 1 => N::from_bits(1 << 30),
+            Pattern::Outlier => N::from_bits(random() % 100_000),
         });
         numbers.collect()
     }
