@@ -3,8 +3,10 @@
 use crate::clock::{busy, now, Unit};
 use crate::module::Module;
 use crate::sample::{Sample, Side};
+use crate::search::least;
 use abi::ksort::{
-    get_stats, set_algorithm, KSORT_AUTO, KSORT_HEAP, KSORT_PARALLEL, KSORT_QUICK, KSORT_RADIX,
+    get_stats, set_algorithm, set_type, KSORT_AUTO, KSORT_HEAP, KSORT_I32, KSORT_I64,
+    KSORT_PARALLEL, KSORT_QUICK, KSORT_RADIX,
 };
 use anyhow::{ensure, Context, Result};
 use std::fs::File;
@@ -16,7 +18,10 @@ const LARGEST: usize = 10_000_000;
 
 /// Where what is to be compared is how long it takes on one CPU, and on more of them.
 const PARALLEL: usize = 1_000_000;
-const PARALLEL_PAIRS: usize = 9;
+const PARALLEL_PAIRS: usize = 5;
+
+/// Sizes around the one from which several CPUs are worth it.
+const CROSSOVER: [usize; 5] = [50_000, 100_000, 200_000, 500_000, 1_000_000];
 
 /// One way to sort.
 struct Way<'a> {
@@ -45,7 +50,9 @@ pub fn instructions() -> Result<()> {
     for elements in SIZES {
         measure(&mut ways, elements)?;
     }
-    measure(&mut ways[..1], LARGEST)
+    measure(&mut ways[..1], LARGEST)?;
+    crossover(&ours, "i32", KSORT_I32)?;
+    crossover(&ours, "i64", KSORT_I64)
 }
 
 fn load(side: Side) -> Result<Module> {
@@ -98,6 +105,43 @@ fn measure(ways: &mut [Way], elements: usize) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The least set of random numbers for which a radix sort takes fewer instructions than core's.
+fn crossover(module: &Module, name: &str, kind: u32) -> Result<()> {
+    let words = if kind == KSORT_I64 { 2 } else { 1 };
+    let [mut quick, mut radix] = [module.open()?, module.open()?];
+    for (node, algorithm) in [(&quick, KSORT_QUICK), (&radix, KSORT_RADIX)] {
+        set_type(node, kind).context("cannot choose the type")?;
+        set_algorithm(node, algorithm).context("cannot choose the algorithm")?;
+    }
+    let cost = |node: &mut File, elements: usize| {
+        let numbers = random(elements * words);
+        let mut sorted = vec![0; numbers.len()];
+        // Once without its being counted: what it needs of memory is then at hand.
+        through(node, &numbers, &mut sorted)?;
+        busy(|| {
+            for _ in 0..100_000 / elements {
+                through(node, &numbers, &mut sorted)?;
+            }
+            Ok(())
+        })
+    };
+    let from = least(10..=10_000, |elements| {
+        let elements = elements as usize;
+        Ok(cost(&mut radix, elements)? < cost(&mut quick, elements)?)
+    })?;
+    let from = from.context("a radix sort is never the better one")?;
+    Sample {
+        case: "ksort",
+        op: &format!("{name}: radix takes less than quick from"),
+        side: Side::Ours,
+        unit: "elements",
+        cpus: 1,
+        elements: None,
+        values: &[from as f64],
+    }
+    .print()
 }
 
 fn print(
@@ -206,6 +250,32 @@ pub fn wall() -> Result<()> {
                 print(op, Side::Ours, Unit::TimesFaster, cpus, PARALLEL, &times)?;
             }
         }
+    }
+    against_radix(&module)
+}
+
+/// The parallel sort against the serial one, each with all CPUs there.
+fn against_radix(module: &Module) -> Result<()> {
+    let [mut radix, mut parallel] = [module.open()?, module.open()?];
+    set_algorithm(&radix, KSORT_RADIX).context("cannot choose the algorithm")?;
+    set_algorithm(&parallel, KSORT_PARALLEL).context("cannot choose the algorithm")?;
+    for elements in CROSSOVER {
+        let numbers = random(elements);
+        let mut sorted = vec![0; elements];
+        let mut time = |node: &mut File| {
+            let start = now()?;
+            through(node, &numbers, &mut sorted)?;
+            Ok::<_, anyhow::Error>((now()? - start) as f64)
+        };
+        let mut values = Vec::new();
+        for pair in 0..=PARALLEL_PAIRS {
+            let times = time(&mut radix)? / time(&mut parallel)?;
+            if pair > 0 {
+                values.push(times);
+            }
+        }
+        let op = "parallel against radix";
+        print(op, Side::Ours, Unit::TimesFaster, 4, elements, &values)?;
     }
     Ok(())
 }

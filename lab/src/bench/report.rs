@@ -170,7 +170,7 @@ fn number(value: f64, unit: &str) -> String {
     match unit {
         "times faster" => format!("{value:.2}"),
         _ if value >= 1_000.0 => grouped(value),
-        "bytes" => format!("{value:.0}"),
+        "bytes" | "elements" => format!("{value:.0}"),
         _ => format!("{value:.1}"),
     }
 }
