@@ -22,8 +22,8 @@ use core::{
     ptr::NonNull,
 };
 
-/// Plain values one after another, up to a capacity that is set when it is
-/// made, and changes by [`reserve_exact`](Self::reserve_exact) alone.
+/// Plain values one after another, up to a capacity: what is added grows it by
+/// no more than was reserved.
 ///
 /// The memory is from `kvmalloc`: it need not be contiguous for the hardware,
 /// so it can be had in sizes for which there is no single piece any more.
@@ -84,7 +84,7 @@ impl<T: Copy> KVVec<T> {
         let ptr = if capacity == 0 {
             NonNull::dangling()
         } else {
-            // SAFETY: a size that is not 0, and below the one that C warns of.
+            // SAFETY: a size that is not 0, and not above the one from which C warns.
             let ptr = unsafe { alloc(capacity.wrapping_mul(size_of::<T>())) };
             NonNull::new(ptr.cast::<T>()).ok_or(ENOMEM)?
         };

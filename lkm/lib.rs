@@ -28,8 +28,9 @@
 //!
 //! There are two things that safe code must not do and can. One is to panic.
 //! That is a `BUG()`, which kills the thread and leaves everything as it was,
-//! perhaps with a thread that is gone still on a wait queue (in the lab, it
-//! ends the guest). `make check-panics` makes sure that no module has a panic
+//! but for the thread's stack: a wait queue that it was on, or those who work for
+//! it by [`Queue::for_each`](workqueue::Queue::for_each), still use that (in the
+//! lab, it ends the guest). `make check-panics` makes sure that no module has a panic
 //! in it. The other is to use more than the few kilobytes of stack that a
 //! thread has; with `CONFIG_VMAP_STACK`, as in the lab, that is a fault, too.
 //!

@@ -199,10 +199,10 @@ unsafe impl Sync for Fops {}
 /// The operations of a file that is being opened, or is no longer open.
 ///
 /// The owner is set, so that the module stays while a file is open. A constant
-/// cannot name the owner, and a static cannot depend on a type; so for the time
-/// in between a file has those of its type, without an owner, and is given
-/// these back when it is released: what C takes from a file's operations, the
-/// first time before `open` and the last time after `release`, is of these.
+/// cannot name the owner, and a static cannot depend on a type. So for the time
+/// in between a file has those of its type, which name no owner, and `release`
+/// gives it these back. C looks for the owner twice: before `open`, to take a
+/// reference to the module, and after `release`, to give it back.
 static NEW_FILE: Fops = Fops(bindings::file_operations {
     owner: this_module_ptr!(),
     open: Some(open),

@@ -7,8 +7,13 @@
 use crate::{bindings, irq::may_sleep, types::Opaque};
 
 /// A thread, for as long as it is borrowed.
+///
+/// # Invariants
+///
+/// It lies where a live `task_struct` does. (That may be shorter than C's type
+/// says, so this has no size.)
 #[repr(transparent)]
-pub struct Task(Opaque<bindings::task_struct>);
+pub struct Task(Opaque<()>);
 
 // SAFETY: its methods may be called by any thread.
 unsafe impl Sync for Task {}
@@ -17,8 +22,8 @@ impl Task {
     /// Whether it is about to be killed: what it waits for is better given up.
     /// Any context.
     pub fn fatal_signal_pending(&self) -> bool {
-        // SAFETY: a live thread, as it is borrowed; C looks at its flags alone.
-        unsafe { bindings::lkm_fatal_signal_pending(self.0.get()) }
+        // SAFETY: a live thread, by the invariant; C looks at its flags alone.
+        unsafe { bindings::lkm_fatal_signal_pending(self.0.get().cast()) }
     }
 }
 
@@ -26,6 +31,7 @@ impl Task {
 /// know it meanwhile. Process context.
 pub fn with_current<R>(f: impl FnOnce(&Task) -> R) -> R {
     // SAFETY: it lives for as long as it runs `f`, which cannot keep it.
+    // INVARIANT: so does what is borrowed.
     f(unsafe { &*bindings::lkm_current().cast::<Task>() })
 }
 

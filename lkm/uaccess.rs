@@ -87,7 +87,9 @@ macro_rules! as_bytes {
 /// A part of the caller's memory: where a system call reads or writes.
 ///
 /// Any address may be given: a bad one is `EFAULT` when it is used. So is any
-/// in a kernel thread or an interrupt, which have no such memory.
+/// in a kernel thread or an interrupt, which have no such memory, and, after a
+/// warning, with interrupts off or to a reader of RCU, where one must not wait
+/// for it.
 pub struct UserSlice {
     ptr: usize,
     len: usize,

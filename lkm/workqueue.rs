@@ -65,21 +65,20 @@ impl Queue {
             ptr: NonNull::new(ptr).ok_or(ENOMEM)?,
         })
     }
-}
 
-impl Queue {
     /// Calls `f` once for each of `items`, on as many threads as there are
     /// `workers`, of which each thread has one to itself; this thread is one of
-    /// them. How many took part.
+    /// them.
     ///
-    /// Returns when all calls have ended. A thread takes the next item when it
-    /// is through with the last; one that gets no CPU in time takes none. Without
-    /// memory for others, and where one must not sleep, this thread does it all.
-    /// With no `workers` nothing is done.
+    /// Returns when all calls have ended: the number of threads that took an item.
+    /// A thread takes the next one when it is through with the last, so one whose
+    /// CPU is busy with other things may come too late for any. Without memory for
+    /// others, and, after a warning, where one must not sleep, this thread does it
+    /// all. With no `workers` nothing is done.
     ///
-    /// Process context, may sleep, and so may `f`. `items` is asked for the
-    /// next one under a mutex. If `f` itself calls this, then lockdep takes it for
-    /// a deadlock, which it is not.
+    /// Process context, may sleep, and so may `f`; no signal ends it. `items` is
+    /// asked for the next one under a mutex. If `f` or `items` itself calls this,
+    /// lockdep takes that for a deadlock, which it is not, and reports nothing more.
     pub fn for_each<S: Send, T>(
         &self,
         workers: &mut [S],
@@ -98,8 +97,8 @@ impl Queue {
         // INVARIANT: initialised before anybody uses it.
         unsafe { MutexBackend::init(items.lock.get(), c_str!("lkm_for_each_items"), &CLASS) };
         let took_part = self.run(threads, &|nth| {
-            // SAFETY: `nth` is below the number of workers, and is nobody
-            // else's. They are borrowed until all calls have ended.
+            // SAFETY: `nth` is below the number of workers, and `run` gives it
+            // to one call. They are borrowed until all calls have ended.
             let worker = unsafe { workers.get(nth) };
             let mut took_part = false;
             while let Some(item) = items.next() {
@@ -148,9 +147,10 @@ impl Queue {
         }
         let mut returned = usize::from(threads > 0 && f(0));
         for helper in &helpers {
-            // What has not begun by now is not needed any more.
+            // What has not begun by now is not needed any more. (`f` may have
+            // kept a lock under which one must not wait.)
             // SAFETY: initialised above.
-            unsafe { bindings::cancel_work_sync(helper.work.get()) };
+            unsafe { bindings::lkm_cancel_work_sync(helper.work.get()) };
             let by_it = helper.returned.load(Ordering::Relaxed);
             returned = returned.wrapping_add(usize::from(by_it));
         }

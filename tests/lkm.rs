@@ -176,8 +176,19 @@ fn a_kernel_thread_has_no_user_memory_to_fault_in() {
     let refused = unsafe { libc::ioctl(file.as_raw_fd(), 0x4c01, bytes.as_mut_ptr()) };
     assert_eq!(refused, 1);
     // SAFETY: an ioctl that there is not.
-    let unknown = Errno::result(unsafe { libc::ioctl(file.as_raw_fd(), 0x4c02, 0) });
+    let unknown = Errno::result(unsafe { libc::ioctl(file.as_raw_fd(), 0x4c03, 0) });
     assert_eq!(unknown, Err(Errno::ENOTTY));
+}
+
+#[test]
+fn user_memory_is_refused_with_interrupts_off() {
+    let mut module = load("everything");
+    let file = open().expect("the node opens");
+    let mut bytes = [0u8; 8];
+    // SAFETY: the ioctl's argument is a buffer of 8 bytes.
+    let refused = unsafe { libc::ioctl(file.as_raw_fd(), 0x4c02, bytes.as_mut_ptr()) };
+    assert_eq!((refused, bytes), (1, [0; 8]));
+    module.expect_complaint("lkm: a thread tried to sleep in atomic context");
 }
 
 #[test]

@@ -47,7 +47,6 @@ unsigned int lkm_next_online_cpu(unsigned int from);
 unsigned long lkm_local_irq_save(void);
 void lkm_local_irq_restore(unsigned long flags);
 unsigned int lkm_smp_processor_id(void);
-bool lkm_refuse_rcu_reader(void);
 bool lkm_refuse_to_sleep(void);
 bool lkm_not_atomic(void);
 bool lkm_may_sleep(void);
@@ -92,7 +91,7 @@ void *lkm_kvmalloc(size_t size);
 void *lkm_kvzalloc(size_t size);
 void lkm_kvfree(const void *addr);
 
-/* mutex.c */
+/* mutex.c: keeps its holder alive, and spins where one must not sleep */
 void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key *key);
 void lkm_mutex_lock(struct mutex *lock);
 bool lkm_mutex_trylock(struct mutex *lock);
@@ -175,6 +174,7 @@ void lkm_poll_wait(struct file *file, struct wait_queue_head *wq, struct poll_ta
 void lkm_init_work(struct work_struct *work, work_func_t func, const char *name,
 		   struct lock_class_key *key);
 bool lkm_queue_work(struct workqueue_struct *wq, struct work_struct *work);
+void lkm_cancel_work_sync(struct work_struct *work);
 struct workqueue_struct *lkm_alloc_workqueue(const char *name, unsigned int flags);
 
 #endif

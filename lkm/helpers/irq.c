@@ -19,30 +19,17 @@ DEFINE_PER_CPU(int, lkm_rcu_readers);
 #endif
 
 /*
- * Whether this thread is an RCU reader: then it must not sleep. Where readers
- * are not preempted, one that does is taken for one that has ended, and what it
- * reads is freed.
- */
-static bool refuse_rcu_reader(void)
-{
-	return WARN_ONCE(is_rcu_reader(), "lkm: an RCU reader tried to sleep\n");
-}
-
-bool lkm_refuse_rcu_reader(void)
-{
-	return refuse_rcu_reader();
-}
-
-/*
  * Interrupts run on a stack that the next one uses again, so that sleeping
  * there corrupts memory. And whoever sleeps in atomic context has the scheduler
  * put the preempt count right, which the locks that are then released put
- * wrong: an interrupt may look like a thread.
+ * wrong: an interrupt may look like a thread. Where RCU readers are not
+ * preempted, one that sleeps is taken for one that has ended, and what it reads
+ * is freed.
  */
 bool lkm_refuse_to_sleep(void)
 {
 	return WARN_ONCE(in_interrupt(), "lkm: an interrupt handler tried to sleep\n") ||
-	       refuse_rcu_reader() ||
+	       WARN_ONCE(is_rcu_reader(), "lkm: an RCU reader tried to sleep\n") ||
 	       WARN_ONCE(in_atomic() || irqs_disabled(),
 			 "lkm: a thread tried to sleep in atomic context\n");
 }

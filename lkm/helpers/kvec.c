@@ -2,8 +2,8 @@
 #include "helpers.h"
 
 /*
- * The size may be userland's wish: so it is accounted to who makes it, nobody
- * is killed for it, and that it cannot be had is no news.
+ * The size may be userland's wish: so it is accounted to who makes it, no page
+ * of it is worth a process, and that it cannot be had is no news.
  */
 #define LKM_GFP_USER_WISH (GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL | __GFP_NOWARN)
 

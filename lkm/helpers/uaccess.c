@@ -8,12 +8,14 @@ static bool has_user_memory(void)
 }
 
 /*
- * To wait for a page is to sleep. In atomic context the kernel does not, and
- * nothing is copied of the page; but of an RCU reader it does not know.
+ * To wait for a page is to sleep. Under a spin lock the kernel does not, and
+ * nothing is copied of the page; but it does with interrupts off alone, and of
+ * an RCU reader it does not know.
  */
 static bool may_copy(void)
 {
-	return has_user_memory() && (likely(!is_rcu_reader()) || !lkm_refuse_rcu_reader());
+	return has_user_memory() &&
+	       (likely(!irqs_disabled() && !is_rcu_reader()) || !lkm_refuse_to_sleep());
 }
 
 unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n)

