@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 pub enum Access {
     Read,
     Write,
+    ReadWrite,
 }
 
 /// Opens `path`, a node that is there while `module` (a file's name, as in `simrupt.ko`) is loaded.
@@ -20,8 +21,8 @@ pub enum Access {
 /// Never waits, as opening a FIFO that was named by mistake would; nor do reads and writes.
 pub fn open(path: &Path, access: Access, module: &str) -> Result<File> {
     let opened = OpenOptions::new()
-        .read(matches!(access, Access::Read))
-        .write(matches!(access, Access::Write))
+        .read(matches!(access, Access::Read | Access::ReadWrite))
+        .write(matches!(access, Access::Write | Access::ReadWrite))
         .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(path);
     opened.map_err(|error| {

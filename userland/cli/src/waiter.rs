@@ -21,6 +21,7 @@ pub enum Wake {
 /// Waits for descriptors. SIGINT and SIGTERM are blocked and read from a descriptor as well, so
 /// there is no moment at which one of them could come and not be seen.
 pub struct Waiter {
+    set: SigSet,
     signals: SignalFd,
 }
 
@@ -33,7 +34,7 @@ impl Waiter {
             .context("cannot block SIGINT and SIGTERM")?;
         let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .context("cannot make a signalfd; does this kernel have CONFIG_SIGNALFD?")?;
-        Ok(Waiter { signals })
+        Ok(Waiter { set, signals })
     }
 
     /// Waits until `input` has bytes, or is at its end.
@@ -66,6 +67,13 @@ impl Waiter {
     pub fn forget(&mut self) -> Result<()> {
         while let Some(_signal) = self.signals.read_signal().context("cannot read a signal")? {}
         Ok(())
+    }
+
+    /// Gives the signals their effect again: if one has come, it ends the program now.
+    pub fn unblock(self) -> Result<()> {
+        self.set
+            .thread_unblock()
+            .context("cannot unblock SIGINT and SIGTERM")
     }
 
     fn wait(&self, fd: RawFd, events: PollFlags, deadline: Option<Instant>) -> Result<Wake> {
