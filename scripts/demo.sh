@@ -19,6 +19,10 @@ done
 run lsmod
 echo
 
+run ksort 3 -1 2
+run ksort --random 1000000 --check --time
+echo
+
 for node in /dev/misc_*; do
 	run misc set "$(basename "$node")-says-hello" --node "$node"
 	run misc get --node "$node"
