@@ -88,7 +88,50 @@ fn explain(path: &Path, verb: &str, error: io::Error) -> anyhow::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::io::AsRawFd;
+
+    use nix::fcntl::{fcntl, FcntlArg, OFlag};
+
     use super::*;
+
+    /// A node that gives one of `pieces` for each read(2).
+    fn giving(pieces: &[&[u8]]) -> Node {
+        let (file, mut pipe) = cli::pipe().unwrap();
+        // Each write is then a packet, of which a read gets no more than one.
+        fcntl(pipe.as_raw_fd(), FcntlArg::F_SETFL(OFlag::O_DIRECT)).unwrap();
+        for piece in pieces {
+            assert_eq!(pipe.write(piece).unwrap(), piece.len());
+        }
+        let path = "NODE".into();
+        Node { file, path }
+    }
+
+    #[test]
+    fn numbers_may_come_in_short_reads() {
+        let bytes: Vec<u8> = [1i32, -2, 3].map(i32::to_ne_bytes).concat();
+        let mut node = giving(&[
+            &bytes[..3],
+            &bytes[3..4],
+            &bytes[4..8],
+            &bytes[8..9],
+            &bytes[9..],
+        ]);
+        let mut numbers = [0i32; 2];
+        assert_eq!(node.take(&mut numbers).unwrap(), 2);
+        assert_eq!(numbers, [1, -2]);
+        assert_eq!(node.take(&mut numbers).unwrap(), 1);
+        assert_eq!(numbers[0], 3);
+        assert_eq!(node.take(&mut numbers).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_part_of_a_number_is_an_error() {
+        let mut node = giving(&[&[0; 8], &[0; 3]]);
+        assert_eq!(
+            node.take(&mut [0u64; 4]).unwrap_err().to_string(),
+            "NODE: gave a part of a number; is it a ksort node?"
+        );
+    }
 
     #[test]
     fn an_error_of_the_set_says_what_to_do() {
