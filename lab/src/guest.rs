@@ -212,6 +212,7 @@ fn machine<'a>(
         append: &options.append,
         console_log: folder.file(CONSOLE_LOG),
         console,
+        qmp: options.qmp.as_deref(),
     })
 }
 

@@ -59,6 +59,9 @@ pub struct Options {
     /// Count instructions: under TCG, a nanosecond of the guest's time is one instruction
     #[arg(long)]
     pub icount: bool,
+    /// Have QEMU's monitor connect to this socket, where somebody listens who speaks QMP
+    #[arg(long, value_name = "SOCKET")]
+    pub qmp: Option<PathBuf>,
     /// Print QEMU's command line and run nothing
     #[arg(long)]
     pub dry_run: bool,

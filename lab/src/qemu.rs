@@ -22,6 +22,8 @@ pub struct Machine<'a> {
     pub append: &'a str,
     pub console_log: PathBuf,
     pub console: Console<'a>,
+    /// The socket that QEMU's monitor connects to.
+    pub qmp: Option<&'a Path>,
 }
 
 /// Who gets the guest's console.
@@ -106,6 +108,12 @@ impl Machine<'_> {
                 }
             }
         }
+        if let Some(socket) = self.qmp {
+            let mut chardev = OsString::from("socket,id=qmp,path=");
+            chardev.push(double_commas(socket));
+            add(&[os("-chardev"), &chardev]);
+            add(&["-mon", "chardev=qmp,mode=control"].map(os));
+        }
         line
     }
 }
@@ -175,6 +183,7 @@ mod tests {
             append: "quiet",
             console_log: "/a,b/log".into(),
             console,
+            qmp: Some(Path::new("/c,d/qmp")),
         };
         machine
             .command_line()
@@ -205,7 +214,8 @@ mod tests {
             [
                 "file,id=console,path=/a,,b/log",
                 "socket,id=stdin,fd=7",
-                "socket,id=status,fd=9"
+                "socket,id=status,fd=9",
+                "socket,id=qmp,path=/c,,d/qmp"
             ]
         );
         assert!(line.contains(&"virtserialport,chardev=status,name=lab.status,nr=2".to_owned()));
