@@ -2,6 +2,7 @@
 
 use crate::clock::{busy, now, Unit};
 use crate::module::Module;
+use crate::profile::record;
 use crate::sample::{Sample, Side};
 use crate::search::least;
 use abi::ksort::{
@@ -15,6 +16,9 @@ use std::io::{Read, Write};
 /// Sizes on which all are measured, and one that is for ours alone.
 const SIZES: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 const LARGEST: usize = 10_000_000;
+
+/// So many that the digits' tables, and the calls, are little beside them.
+const PROFILED: usize = 10_000;
 
 /// Where what is to be compared is how long it takes on one CPU, and on more of them.
 const PARALLEL: usize = 1_000_000;
@@ -67,6 +71,21 @@ fn by_node<'a>(ops: &'a [&'a str], side: Side, module: &Module, algorithm: u32) 
         side,
         sort: Box::new(move |numbers, sorted| through(&mut node, numbers, sorted)),
     })
+}
+
+/// One sort, by each side's own choice.
+pub fn profile() -> Result<()> {
+    let numbers = random(PROFILED);
+    let mut sorted = vec![0; PROFILED];
+    for side in [Side::Ours, Side::C] {
+        let module = load(side)?;
+        let mut node = module.open()?;
+        record("ksort", "auto", side, PROFILED as u64, |count| {
+            let count = count as usize;
+            through(&mut node, &numbers[..count], &mut sorted[..count])
+        })?;
+    }
+    Ok(())
 }
 
 /// Each way in turn, some times.

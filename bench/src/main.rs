@@ -8,6 +8,7 @@ mod ksort;
 mod misc;
 mod module;
 mod percpu_counter;
+mod profile;
 mod sample;
 mod search;
 mod simrupt;
@@ -26,6 +27,9 @@ struct Args {
     /// What to measure
     #[arg(required = true, value_enum)]
     cases: Vec<Case>,
+    /// Measure nothing; have the lab record what runs, as `lab bench --profile` does
+    #[arg(long)]
+    profile: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -59,11 +63,12 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<()> {
     for case in &args.cases {
         match case {
+            _ if args.profile => profile::run(*case)?,
             Case::Syscall => syscall()?,
             Case::Hello => hello::run()?,
-            Case::MiscMutex => misc::run("misc_mutex")?,
-            Case::MiscSpinlock => misc::run("misc_spinlock")?,
-            Case::MiscRcu => misc::run("misc_rcu")?,
+            Case::MiscMutex => misc::run("misc_mutex", sample::compare)?,
+            Case::MiscSpinlock => misc::run("misc_spinlock", sample::compare)?,
+            Case::MiscRcu => misc::run("misc_rcu", sample::compare)?,
             Case::PercpuCounter => percpu_counter::run(Unit::Instructions)?,
             Case::PercpuCounterWall => percpu_counter::run(Unit::Nanoseconds)?,
             Case::Ksort => ksort::instructions()?,

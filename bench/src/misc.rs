@@ -1,7 +1,7 @@
 //! The misc family: one read(2), and one write(2), of 64 bytes.
 
 use crate::module::Module;
-use crate::sample::{compare, Side, Work};
+use crate::sample::{Compare, Side, Work};
 use abi::misc::get_stats;
 use anyhow::{ensure, Context, Result};
 use std::fs::File;
@@ -14,7 +14,7 @@ const CALLS: u64 = 20_000;
 
 /// misc_rcu's writers do not wait: a grace period is time, and not instructions, and a write that
 /// waits for one is mostly what others do meanwhile. How long that takes is told apart.
-pub fn run(name: &str) -> Result<()> {
+pub fn run(name: &str, compare: Compare) -> Result<()> {
     let parameters = if name == "misc_rcu" { "deferred=1" } else { "" };
     let modules = [Side::Ours, Side::C].map(|side| (side, Module::load(name, side, parameters)));
     let mut nodes = Vec::new();

@@ -2,10 +2,12 @@
 
 use crate::clock::{now, Unit};
 use crate::module::Module;
+use crate::profile::{record, CALLS};
 use crate::sample::{Sample, Side, PAIRS};
 use anyhow::{bail, ensure, Context, Result};
 use nix::sched::{sched_setaffinity, CpuSet};
 use nix::unistd::Pid;
+use std::fs::File;
 use std::io::Write;
 use std::sync::Barrier;
 
@@ -14,7 +16,7 @@ const COUNTS: u64 = 20_000;
 
 pub fn run(unit: Unit) -> Result<()> {
     let cpus = std::thread::available_parallelism()?.get();
-    let [ours, c] = SIDES.map(|side| Module::load("percpu_counter", side, "threads=0"));
+    let [ours, c] = SIDES.map(load);
     let modules = [ours?, c?];
     for threads in [1, 2, 4].into_iter().filter(|&threads| threads <= cpus) {
         let mut values = [Vec::new(), Vec::new()];
@@ -41,6 +43,22 @@ pub fn run(unit: Unit) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// One thread's counts.
+pub fn profile() -> Result<()> {
+    for side in SIDES {
+        let module = load(side)?;
+        let mut node = module.open()?;
+        record("percpu_counter", "count", side, CALLS, |count| {
+            write_often(&mut node, count)
+        })?;
+    }
+    Ok(())
+}
+
+fn load(side: Side) -> Result<Module> {
+    Module::load("percpu_counter", side, "threads=0")
 }
 
 /// The time from the first thread's first count to the last one's last, for each count of all.
@@ -77,11 +95,16 @@ fn count_on(module: &Module, cpu: usize, barrier: &Barrier) -> Result<(u64, u64)
     barrier.wait();
     let mut node = node?;
     let start = now()?;
-    for _ in 0..COUNTS {
+    write_often(&mut node, COUNTS)?;
+    Ok((start, now()?))
+}
+
+fn write_often(node: &mut File, count: u64) -> Result<()> {
+    for _ in 0..count {
         ensure!(
             node.write(b"x").context("cannot write")? == 1,
             "a short write"
         );
     }
-    Ok((start, now()?))
+    Ok(())
 }

@@ -42,6 +42,9 @@ pub const PAIRS: usize = 5;
 /// One side's way to do something some number of times.
 pub type Work<'a> = Box<dyn FnMut(u64) -> Result<()> + 'a>;
 
+/// What to do with two sides' work; [`compare`] measures it.
+pub type Compare = fn(case: &str, op: &str, count: u64, sides: [(Side, Work); 2]) -> Result<()>;
+
 /// Measures `count` calls of each side's work, after a tenth of that to warm up, and prints the
 /// instructions for each call.
 pub fn compare(case: &str, op: &str, count: u64, mut sides: [(Side, Work); 2]) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use crate::clock::{busy, now};
 use crate::module::Module;
+use crate::profile::record;
 use crate::sample::{Sample, Side, PAIRS};
 use crate::search::least;
 use abi::simrupt::{get_stats, simrupt_stats};
@@ -11,6 +12,8 @@ use std::io::Read;
 
 const SIDES: [Side; 2] = [Side::Ours, Side::C];
 const BYTES: u64 = 5_000;
+/// What others do is to be little beside it, a tick of the clock in 20 of them above all.
+const PROFILED: u64 = 500;
 const SECOND: u64 = 1_000_000_000;
 
 /// So that the pipeline has come to rest before the next byte: each one goes all the way alone.
@@ -45,6 +48,24 @@ pub fn run() -> Result<()> {
             )
         })?;
         print("rate", side, "bytes a second", &[1e6 / period as f64])?;
+    }
+    Ok(())
+}
+
+/// The way of some bytes, from the timer to this thread.
+pub fn profile() -> Result<()> {
+    wait_for_the_waker()?;
+    for side in SIDES {
+        let module = load(side, PERIOD_US)?;
+        // No byte comes while the lab takes its time: they do to an open node alone.
+        let mut node = None;
+        record("simrupt", "byte", side, PROFILED, |count| {
+            let node = match &mut node {
+                Some(node) => node,
+                none => none.insert(module.open()?),
+            };
+            receive(node, count)
+        })?;
     }
     Ok(())
 }
