@@ -1,8 +1,8 @@
 //! The lab: prepares kernel trees, boots guests under QEMU, and runs commands in them.
 //!
 //! One file per verb (`tree`, `run`, `shell`, `bench`, `runner`); below them, `guest` is one run of a guest,
-//! `ports` carries its streams, `initramfs` is what is in it, `qemu` the machine around it, and
-//! `cache` where all of it lies.
+//! `ports` carries its streams, `initramfs` is what is in it, `qemu` the machine around it,
+//! `qmp` how to talk to that machine, and `cache` where all of it lies.
 
 mod arch;
 mod bench;
@@ -18,6 +18,7 @@ mod kvm;
 mod options;
 mod ports;
 mod qemu;
+mod qmp;
 mod run;
 mod runner;
 mod shell;

@@ -53,6 +53,50 @@ fn the_functions_of_both_sides_are_listed() {
     }
 }
 
+/// The two figures of a line like `misc_mutex, read: 596.0 instructions ours, 513.0 in C (…)`.
+fn totals(profile: &str, op: &str) -> [f64; 2] {
+    let head = profile.lines().find_map(|line| line.strip_prefix(op));
+    let head = head.unwrap_or_else(|| panic!("no {op} in:\n{profile}"));
+    let words: Vec<&str> = head.split(' ').collect();
+    [words[1], words[4]].map(|word| word.parse().unwrap())
+}
+
+#[test]
+fn a_profile_adds_up_to_what_is_measured() {
+    let output = bench(&["--profile", "misc_mutex"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    if std::env::var_os("RLKM_ARCH").map_or(false, |arch| arch != "arm64") {
+        assert_eq!(output.status.code(), Some(120));
+        assert!(said.contains("only of arm64"), "{said}");
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let profile = text(&output.stdout);
+    assert!(
+        profile.contains(" lkm_copy_to_user [misc_mutex]\n"),
+        "{profile}"
+    );
+    assert!(
+        profile.contains(" device_read [c_misc_mutex]\n"),
+        "{profile}"
+    );
+    assert!(!profile.contains("(no function)"), "{profile}");
+
+    let output = bench(&["--only", "misc_mutex", "--json"]);
+    let bench: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for op in ["read", "write"] {
+        let rows = bench["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["op"] == op).unwrap();
+        let measured = ["ours", "c"].map(|side| row[side]["median"].as_f64().unwrap());
+        let counted = totals(profile, &format!("misc_mutex, {op}:"));
+        // What is not in a profile is userland, and a tick of the clock in thousands of calls: it
+        // is little, and the same for both.
+        let [ours, c] = [0, 1].map(|i| measured[i] - counted[i]);
+        assert!((20.0..80.0).contains(&c), "{op}: {measured:?} {counted:?}");
+        assert!((ours - c).abs() < 3.0, "{op}: {measured:?} {counted:?}");
+    }
+}
+
 #[test]
 fn what_is_not_there_is_named_with_what_to_do() {
     let output = bench(&["--text", "no_such_module"]);
@@ -63,4 +107,5 @@ fn what_is_not_there_is_named_with_what_to_do() {
         "{said}"
     );
     assert_eq!(bench(&["--only", "no_such_case"]).status.code(), Some(120));
+    assert_eq!(bench(&["--profile", "syscall"]).status.code(), Some(120));
 }

@@ -48,9 +48,9 @@ fn guests(case: &str) -> Vec<Guest> {
 }
 
 pub struct Guests<'a> {
-    arch: &'static Arch,
-    kdir: &'a Path,
-    checkout: &'a Path,
+    pub arch: &'static Arch,
+    pub kdir: &'a Path,
+    pub checkout: &'a Path,
     program: PathBuf,
 }
 
@@ -84,7 +84,8 @@ impl<'a> Guests<'a> {
         Ok(samples)
     }
 
-    fn run(&self, case: &str, guest: Guest, run: usize) -> Result<Vec<Sample>> {
+    /// A run of the lab with what a case needs, and no command yet.
+    pub fn lab(&self, case: &str, cpus: u32, icount: bool) -> Result<Command> {
         let mut lab =
             Command::new(std::env::current_exe().context("cannot tell where the lab is")?);
         // What is set for guests in general is not meant for these.
@@ -96,15 +97,16 @@ impl<'a> Guests<'a> {
             .arg(self.kdir);
         lab.args([
             "--cpus",
-            &guest.cpus.to_string(),
+            &cpus.to_string(),
             "--memory",
             "512M",
             "--timeout",
             "1800",
         ]);
-        // Nothing goes to the console: that would be instructions, too.
-        lab.args(["--accel", "tcg", "--append", "quiet"]);
-        if guest.icount {
+        // Nothing goes to the console: that would be instructions, too. And the kernel is where its
+        // System.map says.
+        lab.args(["--accel", "tcg", "--append", "quiet nokaslr"]);
+        if icount {
             lab.arg("--icount");
         }
         lab.arg("--program").arg(&self.program);
@@ -114,6 +116,11 @@ impl<'a> Guests<'a> {
             need(&path, self.arch)?;
             lab.arg("--module").arg(path);
         }
+        Ok(lab)
+    }
+
+    fn run(&self, case: &str, guest: Guest, run: usize) -> Result<Vec<Sample>> {
+        let mut lab = self.lab(case, guest.cpus, guest.icount)?;
         let what = match guest.icount {
             true => case.to_owned(),
             false => format!("{case}_wall"),

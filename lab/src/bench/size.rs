@@ -41,16 +41,16 @@ pub fn samples(checkout: &Path, case: &str) -> Result<Vec<Sample>> {
     Ok(samples)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
+pub fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path)
         .with_context(|| format!("cannot read {}; `make bench` builds it", path.display()))
 }
 
-fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<object::File<'a>> {
+pub fn parse<'a>(bytes: &'a [u8], path: &Path) -> Result<object::File<'a>> {
     object::File::parse(bytes).with_context(|| format!("{}: not an ELF file", path.display()))
 }
 
-fn is_code<'a>(section: &impl ObjectSection<'a>) -> bool {
+pub fn is_code<'a>(section: &impl ObjectSection<'a>) -> bool {
     match section.flags() {
         SectionFlags::Elf { sh_flags } => sh_flags & u64::from(SHF_EXECINSTR) != 0,
         _ => false,

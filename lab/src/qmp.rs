@@ -1,0 +1,95 @@
+//! QEMU's monitor: one line of JSON for each command and each answer, over a socket.
+
+use anyhow::{bail, Context, Result};
+use serde_json::{json, Value};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+
+pub struct Monitor {
+    stream: BufReader<UnixStream>,
+}
+
+impl Monitor {
+    /// Greets the QEMU that has connected.
+    pub fn new(stream: UnixStream) -> Result<Monitor> {
+        let mut monitor = Monitor {
+            stream: BufReader::new(stream),
+        };
+        monitor.execute("qmp_capabilities", json!({}))?;
+        Ok(monitor)
+    }
+
+    /// Runs one of those commands that are for people. They say something only if they fail.
+    pub fn run(&mut self, line: &str) -> Result<()> {
+        let said = self.execute("human-monitor-command", json!({ "command-line": line }))?;
+        match said.as_str() {
+            Some("") => Ok(()),
+            _ => bail!("QEMU does not {line:?}, and says {said}"),
+        }
+    }
+
+    fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {
+        let request = json!({ "execute": command, "arguments": arguments });
+        writeln!(self.stream.get_mut(), "{request}").context("cannot write to QEMU's monitor")?;
+        loop {
+            let mut line = String::new();
+            let got = self.stream.read_line(&mut line);
+            if got.context("cannot read from QEMU's monitor")? == 0 {
+                bail!("QEMU closed its monitor instead of an answer to {request}");
+            }
+            let mut answer: Value = serde_json::from_str(&line)
+                .with_context(|| format!("QEMU's monitor said what is not JSON: {line}"))?;
+            // The greeting, and what happens meanwhile, are neither.
+            if let Some(value) = answer.get_mut("return") {
+                return Ok(value.take());
+            }
+            if let Some(error) = answer.get("error") {
+                bail!("QEMU refuses {request}: {error}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A QEMU that says one thing after the other, whatever it is asked.
+    fn monitor(says: &str) -> (Result<Monitor>, UnixStream) {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.write_all(says.as_bytes()).unwrap();
+        theirs.shutdown(std::net::Shutdown::Write).unwrap();
+        (Monitor::new(ours), theirs)
+    }
+
+    #[test]
+    fn an_answer_is_found_between_greeting_and_events() {
+        let says = "{\"QMP\":{}}\n{\"return\":{}}\n{\"event\":\"STOP\"}\n{\"return\":\"\"}\n{\"return\":\"unknown command\"}\n";
+        let (monitor, theirs) = monitor(says);
+        let mut monitor = monitor.unwrap();
+        monitor.run("log none").unwrap();
+        let error = monitor.run("jump").unwrap_err().to_string();
+        assert!(
+            error.contains("jump") && error.contains("unknown command"),
+            "{error}"
+        );
+        assert!(monitor
+            .run("log none")
+            .unwrap_err()
+            .to_string()
+            .contains("closed"));
+        drop(monitor);
+        let asked: Vec<Value> = BufReader::new(theirs)
+            .lines()
+            .map(|line| serde_json::from_str(&line.unwrap()).unwrap())
+            .collect();
+        assert_eq!(asked[0]["execute"], "qmp_capabilities");
+        assert_eq!(asked[1]["arguments"]["command-line"], "log none");
+    }
+
+    #[test]
+    fn what_qemu_refuses_is_an_error() {
+        let (monitor, _theirs) = monitor("{\"error\":{\"desc\":\"no\"}}\n");
+        assert!(monitor.err().unwrap().to_string().contains("\"no\""));
+    }
+}
