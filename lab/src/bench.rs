@@ -51,7 +51,7 @@ pub struct Args {
     /// from its exception to its return: not those that an interrupt comes into, and not what is
     /// left to be done later. Of the others, it is whatever the kernel does meanwhile, in whichever
     /// thread or interrupt: in simrupt for each byte, the idle loop included; in ksort for each of
-    /// 10,000 elements, by `auto`, which takes a minute; in hello for one load and one unload.
+    /// 10,000 elements, by `auto`; in hello for one load and one unload. That can take half a minute.
     #[arg(
         long,
         value_name = "CASE",
