@@ -327,6 +327,10 @@ impl MiscDevice for OpenFile {
         buffer: &mut UserSliceReader,
         position: &mut i64,
     ) -> Result<usize> {
+        if buffer.is_empty() {
+            // Not the first write after a read, either.
+            return Ok(0);
+        }
         let count = self.session.lock_interruptible()?.write(buffer)?;
         *position = 0;
         Ok(count)
