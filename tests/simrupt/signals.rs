@@ -2,73 +2,35 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::Scope;
 use std::{io, thread};
 
 use nix::errno::Errno;
-use nix::sys::pthread::{pthread_kill, pthread_self, Pthread};
-use nix::sys::signal::{kill, sigaction, SaFlags, SigAction, SigHandler, SigSet, Signal};
-use nix::unistd::{gettid, Pid};
-use tests::{asleep_in_read, at_once, until, Asleep};
+use nix::sys::signal::{kill, SaFlags, Signal};
+use nix::unistd::Pid;
+use tests::{asleep_in_read, at_once, count_signal, counted_signals, until, Asleep, Caller};
 
 use crate::node::{load, Node, STILL};
 
-static HANDLED: AtomicU32 = AtomicU32::new(0);
-
-extern "C" fn count(_: libc::c_int) {
-    HANDLED.fetch_add(1, Ordering::SeqCst);
-}
-
-/// Lets `signal` do nothing but be counted.
-fn handle(signal: Signal, flags: SaFlags) {
-    let action = SigAction::new(SigHandler::Handler(count), flags, SigSet::empty());
-    // SAFETY: the handler only touches an atomic.
-    unsafe { sigaction(signal, &action) }.unwrap();
-}
-
 /// A thread that sleeps in a read of one byte.
-pub struct Sleeper<'scope> {
-    thread: ScopedJoinHandle<'scope, Result<Vec<u8>, Errno>>,
-    pthread: Pthread,
-    sleep: Asleep,
-    fd: i32,
-}
+pub struct Sleeper<'scope>(Caller<'scope, Result<Vec<u8>, Errno>>);
 
 impl<'scope> Sleeper<'scope> {
     /// Starts the thread, and returns when it sleeps.
     pub fn start(scope: &'scope Scope<'scope, '_>, node: &'scope Node) -> Sleeper<'scope> {
-        use std::os::unix::io::AsRawFd;
-        let (tell, told) = mpsc::channel();
-        let thread = scope.spawn(move || {
-            tell.send((pthread_self(), gettid())).unwrap();
-            node.read_up_to(1)
-        });
-        let (pthread, id) = told.recv().unwrap();
-        let sleep = Asleep::Thread(id);
-        let sleeper = Sleeper {
-            thread,
-            pthread,
-            sleep,
-            fd: node.as_raw_fd(),
-        };
-        sleeper.wait_until_asleep();
-        sleeper
-    }
-
-    fn wait_until_asleep(&self) {
+        let caller = Caller::start(scope, || node.read_up_to(1));
         until("a thread asleep in read(2)", || {
-            asleep_in_read(&self.sleep, &self.fd)
+            asleep_in_read(caller.task(), &node.0)
         });
+        Sleeper(caller)
     }
 
     /// Interrupts the read by a signal whose handler does not restart it, and says what it
     /// returned.
     pub fn interrupt(self) -> Result<Vec<u8>, Errno> {
-        handle(Signal::SIGUSR1, SaFlags::empty());
-        pthread_kill(self.pthread, Signal::SIGUSR1).unwrap();
-        self.thread.join().unwrap()
+        count_signal(Signal::SIGUSR1, SaFlags::empty());
+        self.0.signal(Signal::SIGUSR1);
+        self.0.join()
     }
 }
 
@@ -77,10 +39,10 @@ fn a_handler_without_sa_restart_ends_a_read_with_eintr() {
     let _module = load(&["log=0", STILL]);
     let node = Node::open();
     thread::scope(|scope| {
-        let handled = HANDLED.load(Ordering::SeqCst);
+        let counted = counted_signals();
         let sleeper = Sleeper::start(scope, &node);
         assert_eq!(sleeper.interrupt(), Err(Errno::EINTR));
-        assert_eq!(HANDLED.load(Ordering::SeqCst), handled + 1);
+        assert_eq!(counted_signals(), counted + 1);
     });
     let stats = node.settled_stats();
     assert_eq!(stats.delivered, 0, "{stats:?}");
@@ -91,14 +53,12 @@ fn a_handler_with_sa_restart_lets_a_read_go_on() {
     let _module = load(&["log=0", "delay_ms=1500"]);
     let node = Node::open();
     thread::scope(|scope| {
-        handle(Signal::SIGUSR2, SaFlags::SA_RESTART);
-        let handled = HANDLED.load(Ordering::SeqCst);
-        let sleeper = Sleeper::start(scope, &node);
-        pthread_kill(sleeper.pthread, Signal::SIGUSR2).unwrap();
-        until("the handler's run", || {
-            HANDLED.load(Ordering::SeqCst) > handled
-        });
-        assert_eq!(sleeper.thread.join().unwrap().as_deref(), Ok(&b" "[..]));
+        count_signal(Signal::SIGUSR2, SaFlags::SA_RESTART);
+        let counted = counted_signals();
+        let Sleeper(caller) = Sleeper::start(scope, &node);
+        caller.signal(Signal::SIGUSR2);
+        until("the handler's run", || counted_signals() > counted);
+        assert_eq!(caller.join().as_deref(), Ok(&b" "[..]));
     });
 }
 

@@ -4,6 +4,7 @@
 //! The tests run as root inside the guest. Each loads the module it is about, drives its node, and
 //! unloads it; the guard, [`Module`], fails the test if the kernel complained meanwhile.
 
+mod caller;
 mod cpus;
 mod errno;
 mod ioctl;
@@ -18,12 +19,13 @@ mod slow;
 mod wait;
 mod watchdog;
 
+pub use caller::{count_signal, counted_signals, Caller};
 pub use cpus::{
     cpus_of_threads, online_cpus, possible_cpus, run_before_all_others, run_on, SpareCpu,
 };
 pub use ioctl::{assert_no_ioctls_but, ioctl_at};
 pub use kmsg::{KernelLog, Record};
-pub use memory::{read_at, write_at, EdgeOfMemory, Gibibyte, KERNEL, UNMAPPED};
+pub use memory::{free_memory, read_at, write_at, EdgeOfMemory, Gibibyte, KERNEL, UNMAPPED};
 pub use modinfo::modinfo;
 pub use module::{path_of, Module};
 pub use node::Node;
@@ -31,5 +33,6 @@ pub use program::{text, Program};
 pub use rcu::ExpeditedGracePeriods;
 pub use slow::SlowMemory;
 pub use wait::{
-    asleep_in_read, asleep_in_write, at_once, holds_in_time, until, Asleep, AT_ONCE, LIMIT,
+    asleep_in_ioctl, asleep_in_read, asleep_in_write, at_once, holds_in_time, time_in_kernel,
+    until, Asleep, AT_ONCE, LIMIT,
 };

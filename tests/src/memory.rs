@@ -1,5 +1,6 @@
 //! Memory at which the kernel must stop, and calls that read and write at any address.
 
+use std::fs;
 use std::num::NonZeroUsize;
 use std::os::unix::io::AsRawFd;
 
@@ -121,4 +122,13 @@ impl Drop for Gibibyte {
         // SAFETY: the mapping is ours, and nobody has a reference into it.
         unsafe { munmap(self.start.cast(), Self::LENGTH) }.unwrap();
     }
+}
+
+/// The bytes of memory that nobody has, not even a cache.
+pub fn free_memory() -> usize {
+    let path = "/proc/meminfo";
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let line = text.lines().find_map(|line| line.strip_prefix("MemFree:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
+    kib.unwrap_or_else(|| panic!("{path}: {text:?}")) << 10
 }

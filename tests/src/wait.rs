@@ -42,12 +42,21 @@ pub fn at_once<T>(call: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Whose sleep is asked about.
+/// A task that may sleep, to be asked about.
 pub enum Asleep {
     /// A thread of this program.
     Thread(Pid),
     /// The first thread of another program.
     Process(Pid),
+}
+
+impl Asleep {
+    fn file(&self, name: &str) -> String {
+        match self {
+            Asleep::Thread(id) => format!("/proc/self/task/{id}/{name}"),
+            Asleep::Process(id) => format!("/proc/{id}/{name}"),
+        }
+    }
 }
 
 /// Whether a task sleeps in read(2) of descriptor `fd`.
@@ -60,14 +69,27 @@ pub fn asleep_in_write(task: &Asleep, fd: &impl AsRawFd) -> bool {
     asleep_in(libc::SYS_write, task, fd)
 }
 
+/// Whether a task sleeps in ioctl(2) of descriptor `fd`.
+pub fn asleep_in_ioctl(task: &Asleep, fd: &impl AsRawFd) -> bool {
+    asleep_in(libc::SYS_ioctl, task, fd)
+}
+
 fn asleep_in(call: libc::c_long, task: &Asleep, fd: &impl AsRawFd) -> bool {
-    let path = match task {
-        Asleep::Thread(id) => format!("/proc/self/task/{id}/syscall"),
-        Asleep::Process(id) => format!("/proc/{id}/syscall"),
-    };
     // A task that has ended has no such file; one that runs says "running".
-    let now = fs::read_to_string(path).unwrap_or_default();
+    let now = fs::read_to_string(task.file("syscall")).unwrap_or_default();
     let mut words = now.split_whitespace();
     words.next() == Some(&call.to_string())
         && words.next() == Some(&format!("{:#x}", fd.as_raw_fd()))
+}
+
+/// How long a task has run in the kernel.
+#[track_caller]
+pub fn time_in_kernel(task: &Asleep) -> Duration {
+    let stat = fs::read_to_string(task.file("stat")).expect("no such task");
+    // As in proc(5): the third field, `state`, is the first behind the name, which is in brackets.
+    let behind_name = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks = behind_name.split(' ').nth(15 - 3);
+    let ticks = ticks.and_then(|ticks| ticks.parse::<u64>().ok());
+    // USER_HZ is 100.
+    Duration::from_millis(10 * ticks.unwrap_or_else(|| panic!("{stat:?}")))
 }

@@ -1,11 +1,9 @@
 //! Callers whose memory is slow, in the midst of a read or a write: who waits for them.
 
-use std::sync::mpsc;
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::thread;
 
 use nix::errno::Errno;
-use nix::unistd::gettid;
-use tests::{asleep_in_read, asleep_in_write, read_at, until, write_at, Asleep, SlowMemory};
+use tests::{asleep_in_read, asleep_in_write, read_at, until, write_at, Caller, SlowMemory};
 
 use super::node::{current, load, Node, MAX};
 use super::HoldsUp;
@@ -14,44 +12,23 @@ use crate::MEMBER;
 /// So much of the message goes into memory as any other, the rest into the slow one.
 const FAST: usize = MAX / 2;
 
-/// A thread that is in a call, or was.
-struct Caller<'scope, T> {
-    thread: ScopedJoinHandle<'scope, T>,
-    sleep: Asleep,
+fn is_asleep<T: Send>(caller: &Caller<T>, node: &tests::Node) -> bool {
+    asleep_in_read(caller.task(), node) || asleep_in_write(caller.task(), node)
 }
 
-impl<'scope, T: Send + 'scope> Caller<'scope, T> {
-    fn start(
-        scope: &'scope Scope<'scope, '_>,
-        call: impl FnOnce() -> T + Send + 'scope,
-    ) -> Caller<'scope, T> {
-        let (tell, told) = mpsc::channel();
-        let thread = scope.spawn(move || {
-            tell.send(gettid()).unwrap();
-            call()
-        });
-        let sleep = Asleep::Thread(told.recv().unwrap());
-        Caller { thread, sleep }
-    }
+/// Fails unless the call on `node` comes to sleep.
+#[track_caller]
+fn sleeps<T: Send>(caller: &Caller<T>, node: &tests::Node) {
+    until("a call that sleeps", || is_asleep(caller, node));
+}
 
-    fn is_asleep(&self, node: &tests::Node) -> bool {
-        asleep_in_read(&self.sleep, node) || asleep_in_write(&self.sleep, node)
-    }
-
-    /// Fails unless the call on `node` comes to sleep.
-    #[track_caller]
-    fn sleeps(&self, node: &tests::Node) {
-        until("a call that sleeps", || self.is_asleep(node));
-    }
-
-    /// Fails unless the call on `node` comes to sleep if it is `held_up`, else to its end.
-    #[track_caller]
-    fn is(&self, held_up: bool, node: &tests::Node) {
-        if held_up {
-            self.sleeps(node);
-        } else {
-            until("a call that nobody holds up", || self.thread.is_finished());
-        }
+/// Fails unless the call on `node` comes to sleep if it is `held_up`, else to its end.
+#[track_caller]
+fn is<T: Send>(caller: &Caller<T>, held_up: bool, node: &tests::Node) {
+    if held_up {
+        sleeps(caller, node);
+    } else {
+        until("a call that nobody holds up", || caller.has_returned());
     }
 }
 
@@ -70,18 +47,18 @@ fn come_while_asleep(
         let mut memory = SlowMemory::new();
         let address = memory.before_the_slow_page(FAST);
         let slow = Caller::start(scope, move || slow(sleeping, address, MAX));
-        slow.sleeps(sleeping);
+        sleeps(&slow, sleeping);
         // The reader first: where readers share a lock, one that comes behind a writer waits.
         let reader = Caller::start(scope, || reading.read_all());
-        reader.is(holds_up.readers, reading);
+        is(&reader, holds_up.readers, reading);
         let writer = Caller::start(scope, || writing.write(newer));
-        writer.is(holds_up.writers, writing);
+        is(&writer, holds_up.writers, writing);
 
-        assert!(slow.is_asleep(sleeping));
+        assert!(is_asleep(&slow, sleeping));
         memory.release();
-        assert_eq!(slow.thread.join().unwrap(), Ok(MAX));
-        assert_eq!(writer.thread.join().unwrap(), Ok(newer.len()));
-        (reader.thread.join().unwrap(), memory)
+        assert_eq!(slow.join(), Ok(MAX));
+        assert_eq!(writer.join(), Ok(newer.len()));
+        (reader.join(), memory)
     })
 }
 
