@@ -98,6 +98,10 @@ impl Platform for Kernel<'_> {
     }
 }
 
+/// So many words are worth a thread of their own in a parallel sort: with fewer,
+/// the threads wait for each other's turn to take the next part, and little else.
+const WORTH_A_WORKER: usize = 1 << 14;
+
 /// How a session is to be sorted, in the numbers of the ABI.
 #[derive(Clone, Copy, PartialEq)]
 struct Settings {
@@ -252,7 +256,8 @@ impl Session {
             Algorithm::Parallel => {
                 let mut tables = KVVec::<parallel::HighDigits>::zeroed(1)?;
                 let tables = tables.first_mut().ok_or(ENOMEM)?;
-                let workers = cpus.min(parallel::MAX_WORKERS);
+                let worth = (words.len() / WORTH_A_WORKER).wrapping_add(1);
+                let workers = worth.min(cpus).min(parallel::MAX_WORKERS);
                 let mut low_tables = KVVec::zeroed(workers)?;
                 let memory_len = parallel::memory_len(words.len());
                 let mut memory = KVVec::zeroed(workers.wrapping_mul(memory_len))?;
