@@ -1,6 +1,8 @@
 //! QEMU's monitor: one line of JSON for each command and each answer, over a socket.
 
 use anyhow::{bail, Context, Result};
+use nix::sched::{sched_getaffinity, sched_setaffinity, CpuSet};
+use nix::unistd::Pid;
 use serde_json::{json, Value};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -26,6 +28,28 @@ impl Monitor {
             Some("") => Ok(()),
             _ => bail!("QEMU does not {line:?}, and says {said}"),
         }
+    }
+
+    /// Keeps each CPU of the guest on one of those that the lab may use, in turn.
+    ///
+    /// The host's scheduler may leave two of them on one while another has nothing to do.
+    pub fn pin(&mut self) -> Result<()> {
+        let all =
+            sched_getaffinity(Pid::from_raw(0)).context("cannot tell which CPUs there are")?;
+        let usable: Vec<usize> = (0..CpuSet::count())
+            .filter(|&cpu| all.is_set(cpu).unwrap_or(false))
+            .collect();
+        let cpus = self.execute("query-cpus-fast", json!({}))?;
+        let threads = cpus.as_array().into_iter().flatten();
+        let threads: Option<Vec<i64>> = threads.map(|cpu| cpu["thread-id"].as_i64()).collect();
+        let threads = threads.with_context(|| format!("QEMU says of its CPUs: {cpus}"))?;
+        for (thread, &cpu) in threads.into_iter().zip(usable.iter().cycle()) {
+            let mut one = CpuSet::new();
+            one.set(cpu)?;
+            sched_setaffinity(Pid::from_raw(thread.try_into()?), &one)
+                .with_context(|| format!("cannot keep a CPU of the guest on CPU {cpu}"))?;
+        }
+        Ok(())
     }
 
     fn execute(&mut self, command: &str, arguments: Value) -> Result<Value> {

@@ -3,10 +3,14 @@
 use super::figures::Sample;
 use crate::arch::Arch;
 use crate::cache;
+use crate::qmp::Monitor;
 use crate::steps::Steps;
 use anyhow::{bail, Context, Result};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 /// What there is to measure, in the order of the table; the guest's program has the same names.
 pub const CASES: [&str; 8] = [
@@ -125,6 +129,11 @@ impl<'a> Guests<'a> {
             true => case.to_owned(),
             false => format!("{case}_wall"),
         };
+        let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+        let pinned = match guest.icount {
+            true => None,
+            false => Some(pin(&mut lab, &folder.path().join("qmp"))?),
+        };
         lab.args(["--", "bench", &what]).stdin(Stdio::null());
         let output = lab.output().context("cannot run the lab")?;
         if !output.status.success() {
@@ -134,9 +143,30 @@ impl<'a> Guests<'a> {
                 String::from_utf8_lossy(&output.stderr).trim_end()
             );
         }
+        if let Some(pinned) = pinned {
+            pinned.try_recv().context("QEMU had no monitor")??;
+        }
         let text = String::from_utf8(output.stdout).context("the bench printed no text")?;
         text.lines().map(|line| Sample::parse(line, run)).collect()
     }
+}
+
+/// Has the CPUs of a guest pinned when it starts, and tells of it.
+fn pin(lab: &mut Command, socket: &Path) -> Result<Receiver<Result<()>>> {
+    let listener = UnixListener::bind(socket)
+        .with_context(|| format!("cannot listen at {}", socket.display()))?;
+    lab.arg("--qmp").arg(socket);
+    let (tell, told) = mpsc::channel();
+    // Not waited for: if there is no guest, nobody ever connects.
+    thread::spawn(move || {
+        let pinned = match listener.accept() {
+            Ok((stream, _)) => Monitor::new(stream).and_then(|mut monitor| monitor.pin()),
+            Err(error) => Err(error.into()),
+        };
+        // Nobody listens if the guest has failed.
+        let _ = tell.send(pinned);
+    });
+    Ok(told)
 }
 
 /// A module and its twin.
