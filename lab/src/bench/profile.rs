@@ -166,7 +166,9 @@ impl Log {
         self.reader = Some(thread::spawn(|| {
             addresses(BufReader::new(File::open(pipe)?))
         }));
-        for command in [&file, "singlestep on", "log exec,nochain"] {
+        // While it runs, QEMU is in the middle of blocks of many instructions.
+        let one_by_one = ["stop", &file, "singlestep on", "log exec,nochain", "cont"];
+        for command in one_by_one {
             self.monitor()?.run(command)?;
         }
         Ok(())
