@@ -49,7 +49,8 @@ fn read_one(node: &Node) -> bool {
     node.read_into(&mut [0; 4]) == Ok(4)
 }
 
-/// To sort 16 Mi numbers takes 16 times as long as a Mi does, at the least.
+/// To sort 16 Mi numbers takes 16 times as long as a Mi does, at the least. And who is killed has
+/// to give the memory back, which takes its time on a kernel that checks it.
 #[test]
 fn sigkill_ends_a_long_sort_soon_and_its_memory_is_free() {
     let module = load(&[]);
@@ -58,6 +59,10 @@ fn sigkill_ends_a_long_sort_soon_and_its_memory_is_free() {
     assert!(read_one(&small));
     let whole_sort = Duration::from_nanos(16 * small.stats().sort_ns);
     drop(small);
+    let unsorted = session_of(256, &numbers, KSORT_HEAP);
+    let start = Instant::now();
+    drop(unsorted);
+    let closing = start.elapsed();
 
     let before = free_memory();
     let node = session_of(256, &numbers, KSORT_HEAP);
@@ -69,7 +74,10 @@ fn sigkill_ends_a_long_sort_soon_and_its_memory_is_free() {
     child.signal(Signal::SIGKILL);
     child.ends_by(Signal::SIGKILL);
     let took = start.elapsed();
-    assert!(took < whole_sort / 4, "{took:?} of {whole_sort:?}");
+    assert!(
+        took < whole_sort / 16 + 2 * closing,
+        "{took:?} of {whole_sort:?}, {closing:?} to close it"
+    );
     assert_eq!(module.references(), 0);
     until("its memory is free", || free_memory() + (4 << 20) > before);
 }
