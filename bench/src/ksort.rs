@@ -32,8 +32,10 @@ struct Way<'a> {
     /// What it is to be compared with.
     ops: &'a [&'a str],
     side: Side,
-    sort: Box<dyn FnMut(&[i32], &mut [i32]) -> Result<()> + 'a>,
+    sort: Sort<'a>,
 }
+
+type Sort<'a> = Box<dyn FnMut(&[i32], &mut [i32]) -> Result<()> + 'a>;
 
 pub fn instructions() -> Result<()> {
     let (ours, c) = (load(Side::Ours)?, load(Side::C)?);

@@ -69,9 +69,10 @@ fn count(module: &Module, threads: usize) -> Result<f64> {
     let barrier = Barrier::new(threads);
     let spans = std::thread::scope(|scope| {
         let barrier = &barrier;
-        let running: Vec<_> = (0..threads)
-            .map(|cpu| scope.spawn(move || count_on(module, cpu, barrier)))
-            .collect();
+        let mut running = Vec::new();
+        for cpu in 0..threads {
+            running.push(scope.spawn(move || count_on(module, cpu, barrier)));
+        }
         let spans = running.into_iter().map(|thread| match thread.join() {
             Ok(span) => span,
             Err(_) => bail!("a thread panicked"),

@@ -14,18 +14,25 @@ static bool has_user_memory(void)
  */
 static bool may_copy(void)
 {
-	return has_user_memory() &&
-	       (likely(!irqs_disabled() && !is_rcu_reader()) || !lkm_refuse_to_sleep());
+	return has_user_memory() && !irqs_disabled() && !is_rcu_reader();
+}
+
+/* Nothing is copied; a thread that could have waited for its memory is warned of. */
+static noinline unsigned long refuse_to_copy(unsigned long n)
+{
+	if (has_user_memory())
+		lkm_refuse_to_sleep();
+	return n;
 }
 
 unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n)
 {
-	return may_copy() ? copy_from_user(to, from, n) : n;
+	return likely(may_copy()) ? copy_from_user(to, from, n) : refuse_to_copy(n);
 }
 
 unsigned long lkm_copy_to_user(void __user *to, const void *from, unsigned long n)
 {
-	return may_copy() ? copy_to_user(to, from, n) : n;
+	return likely(may_copy()) ? copy_to_user(to, from, n) : refuse_to_copy(n);
 }
 
 /* As copy_to_user, but what is not in memory is left uncopied, not waited for. */

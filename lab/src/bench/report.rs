@@ -152,18 +152,19 @@ pub fn table(rows: &[Row]) -> String {
 
 /// What a row is about, less its case.
 fn what(row: &Row) -> String {
-    let mut text = row.op.clone();
+    let mut words = vec![row.op.clone()];
     if let Some(elements) = row.elements {
-        text += &format!(", {} elements", grouped(elements as f64));
+        words.push(format!("{} elements", grouped(elements as f64)));
     }
     if row.cpus > 1 {
-        text += &format!(", {} CPUs", row.cpus);
+        words.push(format!("{} CPUs", row.cpus));
     }
     let each = match row.elements {
         Some(_) if row.unit != "times faster" => " each",
         _ => "",
     };
-    text + &format!(", {}{each}", row.unit)
+    words.push(format!("{}{each}", row.unit));
+    words.join(", ")
 }
 
 fn number(value: f64, unit: &str) -> String {
