@@ -163,13 +163,7 @@ fn in_place<W: Word>(
 ) -> Outcome {
     let lay = |words: &mut [W]| words.iter_mut().for_each(|word| *word = *word ^ flip);
     lay(words);
-    let mut stopped = false;
-    divide(words, &mut |part| {
-        stopped = stopped || platform.should_stop();
-        if !stopped {
-            sort(part);
-        }
-    });
+    let stopped = !divide(words, &|| platform.should_stop(), &sort);
     lay(words);
     Outcome {
         stopped,
@@ -179,28 +173,46 @@ fn in_place<W: Word>(
 }
 
 /// Brings words into parts, each of which is to go before the next, and calls
-/// `sort` for all that are not yet sorted.
+/// `sort` for all that are not yet sorted; false if it was to stop before the
+/// last one.
 ///
 /// A part has [`PART`] words at most. The recursion is as deep as the set can
 /// be halved, since it is for the smaller part.
-fn divide<W: Word>(mut words: &mut [W], sort: &mut impl FnMut(&mut [W])) {
+fn divide<W: Word>(
+    mut words: &mut [W],
+    stop: &impl Fn() -> bool,
+    sort: &impl Fn(&mut [W]),
+) -> bool {
     while words.len() > PART {
-        let first = words.first().copied().unwrap_or(W::ZERO);
-        let bit = match differences(first, words.iter()).highest_one() {
-            Some(bit) => bit,
-            None => return,
+        let first = words.first().map_or(W::ZERO, |first| *first);
+        let mut differ = W::ZERO;
+        let go_on = in_blocks(words, stop, |block| {
+            differ = differ | differences(first, block.iter());
+        });
+        let zeroes = match differ.highest_one() {
+            Some(bit) if go_on => partition(words, bit, stop),
+            // All words are the same, or it was to stop.
+            _ => return go_on,
         };
-        let zeroes = partition(words, bit);
-        let (low, high) = words.split_at_mut(zeroes.min(words.len()));
+        let (low, high) = match zeroes {
+            Some(zeroes) => words.split_at_mut(zeroes.min(words.len())),
+            None => return false,
+        };
         let (smaller, larger) = if low.len() < high.len() {
             (low, high)
         } else {
             (high, low)
         };
-        divide(smaller, sort);
+        if !divide(smaller, stop, sort) {
+            return false;
+        }
         words = larger;
     }
-    sort(words);
+    let go_on = !stop();
+    if go_on {
+        sort(words);
+    }
+    go_on
 }
 
 /// The bits in which any of `words` differs from `first`.
@@ -209,8 +221,8 @@ fn differences<'a, W: Word + 'a>(first: W, words: impl Iterator<Item = &'a W>) -
 }
 
 /// Moves the words with a zero at `bit` before those with a one; how many
-/// there are of the first.
-fn partition<W: Word>(words: &mut [W], bit: u32) -> usize {
+/// there are of the first, unless it was to stop.
+fn partition<W: Word>(words: &mut [W], bit: u32, stop: &impl Fn() -> bool) -> Option<usize> {
     let is_one = |word: &W| word.bits_from(bit) & 1 == 1;
     let mut zeroes = 0usize;
     let mut unseen = words.iter_mut();
@@ -222,6 +234,9 @@ fn partition<W: Word>(words: &mut [W], bit: u32) -> usize {
             }
         }
         zeroes = zeroes.wrapping_add(1);
+        if zeroes % BLOCK == 0 && stop() {
+            return None;
+        }
     }
-    zeroes
+    Some(zeroes)
 }
