@@ -14,8 +14,9 @@
 
 use crate::{
     bindings, c_str,
+    cpumask::{online_cpus, Cpu},
     error::{code::ENOMEM, Result},
-    irq::may_sleep,
+    irq::{may_sleep, smp_processor_id},
     source::{stopped, Quiesce, Source},
     str::CStr,
     sync::{Arc, Backend, LockClassKey, MutexBackend},
@@ -24,6 +25,7 @@ use crate::{
 use alloc::vec::Vec;
 use core::{
     cell::UnsafeCell,
+    ffi::{c_int, c_uint},
     mem::size_of,
     ptr::NonNull,
     sync::atomic::{AtomicBool, Ordering},
@@ -53,13 +55,25 @@ impl Queue {
     ///
     /// `ENOMEM`, always so where one must not sleep.
     pub fn new_unbound(name: &'static CStr) -> Result<Self> {
+        Self::new(name, bindings::BINDINGS_WQ_UNBOUND)
+    }
+
+    /// Makes a queue for work that keeps a CPU busy, and runs on the one that it
+    /// is enqueued on, while other work there goes on. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, always so where one must not sleep.
+    pub fn new_cpu_intensive(name: &'static CStr) -> Result<Self> {
+        Self::new(name, bindings::BINDINGS_WQ_CPU_INTENSIVE)
+    }
+
+    fn new(name: &'static CStr, flags: c_uint) -> Result<Self> {
         if !may_sleep() {
             return Err(ENOMEM);
         }
         // SAFETY: C copies the name.
-        let ptr = unsafe {
-            bindings::lkm_alloc_workqueue(name.as_char_ptr(), bindings::BINDINGS_WQ_UNBOUND)
-        };
+        let ptr = unsafe { bindings::lkm_alloc_workqueue(name.as_char_ptr(), flags) };
         // INVARIANT: just made.
         Ok(Self {
             ptr: NonNull::new(ptr).ok_or(ENOMEM)?,
@@ -69,6 +83,10 @@ impl Queue {
     /// Calls `f` once for each of `items`, on as many threads as there are
     /// `workers`, of which each thread has one to itself; this thread is one of
     /// them.
+    ///
+    /// In a [cpu-intensive](Self::new_cpu_intensive) queue each thread has a CPU to
+    /// itself, as far as there are some online. In an unbound one the scheduler
+    /// spreads them, in its own time, and short work may be done before that.
     ///
     /// Returns when all calls have ended: the number of threads that took an item.
     /// A thread takes the next one when it is through with the last, so one whose
@@ -132,9 +150,15 @@ impl Queue {
                 }
             }
         }
+        let mut cpu = smp_processor_id();
         for helper in &helpers {
+            let next = online_cpus().find(|next| next.number() > cpu);
+            cpu = next
+                .or_else(|| online_cpus().next())
+                .map_or(cpu, Cpu::number);
             // SAFETY: it stays where it is until its work has ended, below;
-            // name and key are static. The queue is live.
+            // name and key are static. The queue is live. If the CPU goes
+            // offline, the work runs elsewhere or not at all.
             unsafe {
                 bindings::lkm_init_work(
                     helper.work.get(),
@@ -142,7 +166,7 @@ impl Queue {
                     c_str!("lkm_for_each").as_char_ptr(),
                     CLASS.as_ptr(),
                 );
-                bindings::lkm_queue_work(self.ptr.as_ptr(), helper.work.get());
+                bindings::queue_work_on(cpu as c_int, self.ptr.as_ptr(), helper.work.get());
             }
         }
         let mut returned = usize::from(threads > 0 && f(0));

@@ -385,7 +385,7 @@ struct Ksort {
 
 impl Module for Ksort {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let queue = Arc::try_new(Queue::new_unbound(c_str!("ksort"))?)?;
+        let queue = Arc::try_new(Queue::new_cpu_intensive(c_str!("ksort"))?)?;
         // Last: from here on, there are openers.
         let options = MiscDeviceOptions {
             name: c_str!("ksort"),
