@@ -197,6 +197,10 @@ pub(crate) fn sort<W: Word>(
     }
 
     // 3
+    outcome.stopped = false;
+    if !ranges.into_iter().any(|range| range.len > memory_len) {
+        return outcome;
+    }
     let items = ranges.split(words).zip(ranges.split(scratch));
     let large = items.filter(|((range, _), _)| range.len > memory_len);
     platform.for_each(workers, large, |worker, ((range, words), (_, scratch))| {

@@ -108,8 +108,8 @@ pub(crate) enum Algorithm {
 /// [`Radix`](Algorithm::Radix) and [`Quick`](Algorithm::Quick) are in instructions
 /// on arm64: 48 for each of 32 bits or 96 for each of 64, and 39,000 or 61,000
 /// for memory and tables, against 124 and 142 for each. That of
-/// [`Parallel`](Algorithm::Parallel) is in time, with 4 CPUs emulated by 2: at
-/// 100,000 it takes 1.4 times as long as the serial sort, at 500,000 0.7 times.
+/// [`Parallel`](Algorithm::Parallel) is in time, with 2 CPUs or 4 emulated by 2: at
+/// 100,000 it is 0.8 times as fast as the serial sort, at 500,000 1.6 times.
 /// [`Heap`](Algorithm::Heap) is never the best.
 pub(crate) fn choose<W: Word>(len: usize, cpus: usize) -> Algorithm {
     let radix_from = if W::BITS == 32 { 500 } else { 1_300 };
