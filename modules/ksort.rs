@@ -16,8 +16,9 @@
 //! | ioctl(2) `KSORT_GET_STATS` | `struct ksort_stats *` | 0 | `EFAULT` |
 //! | ioctl(2), any other | | | `ENOTTY` |
 //!
-//! All may be `EINTR` while another thread has the session busy. A read or write
-//! of 0 bytes is 0 and does nothing. What fails changes nothing: a write adds all
+//! While another thread has the session busy, all wait for it: a signal ends that
+//! with `EINTR`, and with `O_NONBLOCK` it is `EAGAIN` at once. A read or write of 0
+//! bytes is 0 and does nothing. What fails changes nothing: a write adds all
 //! its bytes or none, and no byte is lost by a read that fails.
 //!
 //! The first write after a read starts a new set. A set that was read can be
@@ -43,7 +44,7 @@ use lkm::{
     miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
     new_semaphore,
     prelude::*,
-    sync::{Arc, Semaphore},
+    sync::{Arc, Guard, Semaphore, SemaphoreBackend},
     task::{cond_resched, with_current, Task},
     time::{Delta, Instant},
     uaccess::{from_bytes_mut, AsBytes, UserSlice, UserSliceReader, UserSliceWriter},
@@ -305,6 +306,16 @@ struct OpenFile {
     queue: Arc<Queue>,
 }
 
+impl OpenFile {
+    fn session(&self, file: &File) -> Result<Guard<'_, Session, SemaphoreBackend>> {
+        if file.is_nonblocking() {
+            self.session.try_lock().ok_or(EAGAIN)
+        } else {
+            self.session.lock_interruptible()
+        }
+    }
+}
+
 impl MiscDevice for OpenFile {
     type Shared = Arc<Queue>;
     const SEEKABLE: bool = true;
@@ -316,19 +327,13 @@ impl MiscDevice for OpenFile {
         })
     }
 
-    fn read(
-        &self,
-        _file: &File,
-        buffer: &mut UserSliceWriter,
-        position: &mut i64,
-    ) -> Result<usize> {
-        let mut session = self.session.lock_interruptible()?;
-        session.read(&self.queue, buffer, position)
+    fn read(&self, file: &File, buffer: &mut UserSliceWriter, position: &mut i64) -> Result<usize> {
+        self.session(file)?.read(&self.queue, buffer, position)
     }
 
     fn write(
         &self,
-        _file: &File,
+        file: &File,
         buffer: &mut UserSliceReader,
         position: &mut i64,
     ) -> Result<usize> {
@@ -336,13 +341,13 @@ impl MiscDevice for OpenFile {
             // Not the first write after a read, either.
             return Ok(0);
         }
-        let count = self.session.lock_interruptible()?.write(buffer)?;
+        let count = self.session(file)?.write(buffer)?;
         *position = 0;
         Ok(count)
     }
 
-    fn ioctl(&self, _file: &File, cmd: u32, arg: usize) -> Result<isize> {
-        let mut session = self.session.lock_interruptible()?;
+    fn ioctl(&self, file: &File, cmd: u32, arg: usize) -> Result<isize> {
+        let mut session = self.session(file)?;
         let settings = &mut session.settings;
         match cmd {
             uapi::KSORT_GET_TYPE => put(arg, &settings.number)?,

@@ -10,6 +10,7 @@ use abi::ksort::{
     KSORT_RADIX, KSORT_U32, KSORT_U64, KSORT_UP,
 };
 use nix::errno::Errno;
+use nix::fcntl::{fcntl, FcntlArg, OFlag};
 use tests::Module;
 
 use crate::numbers::{Number, Pattern};
@@ -116,6 +117,12 @@ impl Node {
     /// Another descriptor of the same session.
     pub fn duplicate(&self) -> Node {
         Node(self.0.duplicate())
+    }
+
+    /// For all who share the open file.
+    pub fn set_nonblocking(&self) {
+        let flags = FcntlArg::F_SETFL(OFlag::O_NONBLOCK);
+        fcntl(self.as_raw_fd(), flags).expect("fcntl(2) failed");
     }
 
     /// One write(2) that takes all.

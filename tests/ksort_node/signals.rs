@@ -205,6 +205,22 @@ fn sigkill_ends_the_wait_for_a_busy_session() {
 
 /// Nobody waits for the other's sort.
 #[test]
+fn a_busy_session_is_eagain_for_who_does_not_wait() {
+    let _module = load(&[]);
+    let node = Node::open();
+    while_busy(&node, || {
+        node.set_nonblocking();
+        at_once(|| {
+            assert_eq!(node.read(4), Err(Errno::EAGAIN));
+            assert_eq!(node.write(bytes_of(&[7])), Err(Errno::EAGAIN));
+            assert_eq!(get_order(&node.0), Err(Errno::EAGAIN));
+            assert_eq!(node.set_order(1), Err(Errno::EAGAIN));
+        });
+    });
+    assert_eq!(node.read(16).map(|bytes| bytes.len()), Ok(8));
+}
+
+#[test]
 fn another_session_is_not_busy() {
     let _module = load(&[]);
     let node = Node::with(&[2, 1]);
