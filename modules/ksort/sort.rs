@@ -108,12 +108,13 @@ pub(crate) enum Algorithm {
 /// [`Radix`](Algorithm::Radix) and [`Quick`](Algorithm::Quick) are in instructions
 /// on arm64: 48 for each of 32 bits or 96 for each of 64, and 39,000 or 61,000
 /// for memory and tables, against 124 and 142 for each. That of
-/// [`Parallel`](Algorithm::Parallel) is in time, with 2 CPUs or 4 emulated by 2: at
-/// 100,000 it is 0.8 times as fast as the serial sort, at 500,000 1.6 times.
+/// [`Parallel`](Algorithm::Parallel) is in time, with 2 CPUs, and 4 emulated by 2:
+/// at 200,000 it is 0.9 and 0.8 times as fast as the serial sort, at 500,000 1.4
+/// and 1.2 times. (docs/bench.md has all of them.)
 /// [`Heap`](Algorithm::Heap) is never the best.
 pub(crate) fn choose<W: Word>(len: usize, cpus: usize) -> Algorithm {
     let radix_from = if W::BITS == 32 { 500 } else { 1_300 };
-    if cpus > 1 && len >= 200_000 {
+    if cpus > 1 && len >= 300_000 {
         Algorithm::Parallel
     } else if len >= radix_from {
         Algorithm::Radix

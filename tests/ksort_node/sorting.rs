@@ -96,8 +96,8 @@ fn auto_takes_what_is_documented_for_type_and_size() {
         (500, KSORT_RADIX, KSORT_QUICK),
         (1_299, KSORT_RADIX, KSORT_QUICK),
         (1_300, KSORT_RADIX, KSORT_RADIX),
-        (199_999, KSORT_RADIX, KSORT_RADIX),
-        (200_000, many, many),
+        (299_999, KSORT_RADIX, KSORT_RADIX),
+        (300_000, many, many),
     ] {
         assert_eq!(algorithm_for::<i32>(size), of_32, "{size}");
         assert_eq!(algorithm_for::<u32>(size), of_32, "{size}");
