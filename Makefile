@@ -65,7 +65,7 @@ modules: $(if $(KDIR),,tree) ## build every .ko; what plain `make` does
 	if [ ! -f .kbuild-for ] || [ "$$made_for" != "$$(cat .kbuild-for)" ]; then \
 		$(clean) && echo "$$made_for" >.kbuild-for; \
 	fi
-	@for ko in *.ko; do [ -f modules/$${ko%.ko}.rs ] || rm -f $$ko; done
+	@for ko in *.ko; do [ -f "modules/$${ko%.ko}.rs" ] || rm -f "$$ko"; done
 	+@$(kbuild) modules
 
 modules_install: modules ## install them below INSTALL_MOD_PATH

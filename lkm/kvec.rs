@@ -28,8 +28,8 @@ use core::{
 /// The memory is from `kvmalloc`: it need not be contiguous for the hardware,
 /// so it can be had in sizes for which there is no single piece any more.
 ///
-/// Dropping it frees the memory, which may sleep, but not in an interrupt. A
-/// large one that is dropped by a reader of RCU or under a spin lock is leaked.
+/// It may be dropped in any context. That sleeps only where one may; a large one
+/// that is dropped by a reader of RCU or under a spin lock is leaked.
 ///
 /// # Invariants
 ///
@@ -98,7 +98,8 @@ impl<T: Copy> KVVec<T> {
     }
 
     /// Makes room for `additional` values more, and not for any beyond these,
-    /// unless there is. May sleep.
+    /// unless there is. The old memory is freed once the new has all values. May
+    /// sleep.
     ///
     /// # Errors
     ///

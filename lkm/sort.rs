@@ -14,8 +14,8 @@ use core::{
     mem::size_of,
 };
 
-/// Sorts by `compare`. Does not sleep, but takes long for much: any context
-/// that has the time.
+/// Sorts by `compare`. Any context; it does not sleep, and lets nobody else run
+/// before it is done.
 ///
 /// A `compare` that contradicts itself leaves all elements, in some order.
 pub fn sort<T, F: FnMut(&T, &T) -> Ordering>(slice: &mut [T], mut compare: F) {

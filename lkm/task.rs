@@ -27,8 +27,8 @@ impl Task {
     }
 }
 
-/// Calls `f` with the thread that this is, so that others who work for it may
-/// know it meanwhile. Process context.
+/// Calls `f` with the thread that this is. `f` may lend it to others, who work for
+/// this one until then. Process context.
 pub fn with_current<R>(f: impl FnOnce(&Task) -> R) -> R {
     // SAFETY: it lives for as long as it runs `f`, which cannot keep it.
     // INVARIANT: so does what is borrowed.
@@ -42,7 +42,8 @@ pub fn fatal_signal_pending() -> bool {
     with_current(Task::fatal_signal_pending)
 }
 
-/// Lets other threads run, if it is their turn; process context, may sleep.
+/// Lets other threads run, if it is their turn; process context, may sleep. Where
+/// one must not, it warns and does nothing.
 ///
 /// What takes long calls it now and then: without it, a kernel that does not
 /// preempt itself would have them wait for the end.

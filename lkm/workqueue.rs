@@ -34,7 +34,7 @@ use core::{
 /// A `workqueue_struct` of one's own.
 ///
 /// Dropping it waits until all that was enqueued has run; its own work cannot
-/// do so, as it would wait for itself. May sleep.
+/// do so, as it would wait for itself. May sleep; where one must not, it is leaked.
 ///
 /// # Invariants
 ///
@@ -81,8 +81,8 @@ impl Queue {
     }
 
     /// Calls `f` once for each of `items`, on as many threads as there are
-    /// `workers`, of which each thread has one to itself; this thread is one of
-    /// them.
+    /// `workers`, this one among them. A worker is what a thread has to itself
+    /// meanwhile, a table for instance.
     ///
     /// In a [cpu-intensive](Self::new_cpu_intensive) queue each thread has a CPU to
     /// itself, as far as there are some online. In an unbound one the scheduler
@@ -343,8 +343,9 @@ impl<T: WorkItem> Work<T> {
         !stopped() && unsafe { bindings::lkm_queue_work(queue, work) }
     }
 
-    /// Waits until what was enqueued has run. Process context, may sleep; not
-    /// to be called from the work itself.
+    /// Waits until what was enqueued has run; where one must not sleep, it
+    /// returns at once, after a warning. Process context, may sleep; not to be
+    /// called from the work itself.
     pub fn flush(&self) {
         if may_sleep() {
             // SAFETY: initialised by the invariant.

@@ -17,7 +17,8 @@
 //! | ioctl(2), any other | | | `ENOTTY` |
 //!
 //! While another thread has the session busy, all wait for it: a signal ends that
-//! with `EINTR`, and with `O_NONBLOCK` it is `EAGAIN` at once. A read or write of 0
+//! with `EINTR` (or has it begin again, if its handler is with `SA_RESTART`), and
+//! with `O_NONBLOCK` it is `EAGAIN` at once. A sort ends for a fatal signal only. A read or write of 0
 //! bytes is 0 and does nothing. What fails changes nothing: a write adds all
 //! its bytes or none, and no byte is lost by a read that fails.
 //!
@@ -73,7 +74,8 @@ module! {
     },
 }
 
-/// What a sort needs of the kernel, on behalf of a thread.
+/// What a sort needs of the kernel, on behalf of a thread: workers are others, and
+/// are to stop when that one is to be killed.
 struct Kernel<'a> {
     task: &'a Task,
     queue: &'a Queue,
@@ -101,6 +103,7 @@ impl Platform for Kernel<'_> {
 
 /// So many words are worth a thread of their own in a parallel sort: with fewer,
 /// the threads wait for each other's turn to take the next part, and little else.
+/// `auto` does not sort so few in parallel; one may ask for it.
 const WORTH_A_WORKER: usize = 1 << 14;
 
 /// How a session is to be sorted, in the numbers of the ABI.

@@ -98,9 +98,6 @@ pub fn main(args: Args) -> Result<u8> {
     } else {
         print!("{}", report::table(&rows));
     }
-    if args.only.is_empty() {
-        write(&checkout, &about, &rows)?;
-    }
     let unstable = report::unstable(&rows, SPREAD);
     for row in &unstable {
         eprintln!(
@@ -108,7 +105,13 @@ pub fn main(args: Args) -> Result<u8> {
             SPREAD * 100.0
         );
     }
-    Ok(if unstable.is_empty() { 0 } else { 1 })
+    if !unstable.is_empty() {
+        return Ok(1);
+    }
+    if args.only.is_empty() {
+        write(&checkout, &about, &rows)?;
+    }
+    Ok(0)
 }
 
 /// Writes what docs/bench.md shows and links to.

@@ -44,18 +44,23 @@ impl Copy {
         self.dir.path().join(name)
     }
 
+    fn command(&self) -> Command {
+        let mut make = Command::new("make");
+        make.arg("-C")
+            .arg(self.dir.path())
+            .arg(format!("KDIR={}", self.kdir))
+            .arg(format!("ARCH={}", self.arch));
+        // Those of a make that may have called us; what it builds besides is not in the copy.
+        for name in ["MAKEFLAGS", "MAKELEVEL", "TESTS", "BENCH"] {
+            make.env_remove(name);
+        }
+        make
+    }
+
     /// Builds, and returns what Kbuild says it compiled.
     #[track_caller]
     fn make(&self) -> Vec<String> {
-        let make = Command::new("make")
-            .arg("-C")
-            .arg(self.dir.path())
-            .arg(format!("KDIR={}", self.kdir))
-            .arg(format!("ARCH={}", self.arch))
-            .env_remove("MAKEFLAGS")
-            .env_remove("MAKELEVEL")
-            .output()
-            .unwrap();
+        let make = self.command().output().unwrap();
         let said = String::from_utf8(make.stdout).unwrap();
         let complaints = String::from_utf8(make.stderr).unwrap();
         assert!(make.status.success(), "{said}{complaints}");
@@ -122,11 +127,6 @@ fn a_second_build_compiles_what_changed_and_nothing_else() {
     assert_eq!(copy.make(), ["modules/hello.o"]);
 
     fs::write(&hello, "#![deny(warnings)]\nuse lkm::no_such_thing;\n").unwrap();
-    let make = Command::new("make")
-        .arg("-C")
-        .arg(copy.dir.path())
-        .args([format!("KDIR={}", copy.kdir), format!("ARCH={}", copy.arch)])
-        .output()
-        .unwrap();
+    let make = copy.command().output().unwrap();
     assert!(!make.status.success(), "an error is not taken for success");
 }

@@ -18,10 +18,10 @@ use crate::{
 /// `struct semaphore`, of which one thread at a time has the data; for process
 /// context.
 ///
-/// Under it one may sleep. Who waits sleeps, where for a [`Mutex`](super::Mutex)
-/// one spins as long as its holder runs, and does not mind signals. Where one
-/// must not sleep, taking it spins, perhaps for ever, after a warning. lockdep
-/// does not know it. See [`new_semaphore!`](crate::new_semaphore!).
+/// Under it one may sleep. Who waits sleeps at once; for a [`Mutex`](super::Mutex)
+/// one first spins while its holder runs. `lock` does not mind signals, and where
+/// one must not sleep it spins, perhaps for ever, after a warning. lockdep does not
+/// know it. See [`new_semaphore!`](crate::new_semaphore!).
 pub type Semaphore<T> = Lock<T, SemaphoreBackend>;
 
 /// Makes a [`Semaphore`]: `new_semaphore!(data)`, a [`Result`](crate::Result).
@@ -33,7 +33,8 @@ macro_rules! new_semaphore {
 }
 
 impl<T> Semaphore<T> {
-    /// Takes the lock, waiting until it can be had or a signal comes.
+    /// Takes the lock, waiting until it can be had or a signal comes. Process
+    /// context, may sleep.
     ///
     /// # Errors
     ///

@@ -25,10 +25,9 @@
 //! In 1 the words could go to their ranges at once, but then each thread would
 //! have to write to all of them.
 //!
-//! So 32 bits take as many passes as in a serial sort, as the low digits are
-//! wider: 6 bits or more are the same in a range, and 13 + 13 are left. The
-//! tables are large, but a range and a table still are in a second-level cache
-//! together.
+//! 32 bits take as many passes as in a serial sort, as the low digits are wider: 6
+//! bits or more are the same in a range, and 13 + 13 are left. The tables are
+//! large, but a range and a table still are in a second-level cache together.
 
 use super::{
     differences, in_blocks, quick,
@@ -43,7 +42,8 @@ use core::{
 };
 
 /// The high digit is as wide as those of a serial sort. Its upper 6 bits are
-/// those of a group: no range has words of two groups.
+/// those of a group: no range has words of two groups, so that 6 bits of a word
+/// need not be looked at any more.
 const HIGH_BITS: u32 = BITS;
 const GROUP_BITS: u32 = HIGH_BITS - 6;
 
@@ -153,6 +153,8 @@ pub(crate) fn sort<W: Word>(
             sum.wrapping_add(table[(nth ^ high_flip) & (DIGITS - 1)])
         });
     }
+    // Two ranges and more for each worker, and none that is too large for its
+    // memory if that can be had.
     let share = words.len() / workers_len.max(1);
     let ranges = Ranges {
         ends,
@@ -167,9 +169,10 @@ pub(crate) fn sort<W: Word>(
         let chunks = scratch.chunks(chunk_len.max(1)).zip(pieces);
         chunks.map(|(chunk, piece)| chunk.get(piece).unwrap_or_default())
     };
-    platform.for_each(workers, ranges.split(words), |worker, (range, to)| {
+    let took_part = platform.for_each(workers, ranges.split(words), |worker, (range, to)| {
         let (table, memory) = match worker {
             Some((table, memory)) => (&mut **table, &mut **memory),
+            // There is none without.
             None => return stop.see(),
         };
         if range.len < SMALL {
@@ -191,6 +194,7 @@ pub(crate) fn sort<W: Word>(
             other_passes(&stop, to, other, bits, flip, table);
         }
     });
+    outcome.workers = outcome.workers.max(took_part);
     if stop.was_seen() {
         outcome.in_scratch = true;
         return outcome;
@@ -203,7 +207,7 @@ pub(crate) fn sort<W: Word>(
     }
     let items = ranges.split(words).zip(ranges.split(scratch));
     let large = items.filter(|((range, _), _)| range.len > memory_len);
-    platform.for_each(workers, large, |worker, ((range, words), (_, scratch))| {
+    let took_part = platform.for_each(workers, large, |worker, ((range, words), (_, scratch))| {
         let table = match worker {
             Some((table, _)) => &mut **table,
             None => return stop.see(),
@@ -213,6 +217,7 @@ pub(crate) fn sort<W: Word>(
             copy(words, scratch.iter());
         }
     });
+    outcome.workers = outcome.workers.max(took_part);
     outcome.stopped = stop.was_seen();
     outcome
 }

@@ -9,10 +9,10 @@
 //!
 //! | algorithm | place | instructions |
 //! | --- | --- | --- |
-//! | [`heap`], the kernel's own | in place | n log n, always |
-//! | [`quick`], that of Rust's core library | in place | n log n, fewer; n if sorted before |
+//! | [`heap`], the kernel's own | in place | n log n, always; above 2^18 words, they are divided by bits first |
+//! | [`quick`], that of Rust's core library | in place | n log n, fewer; n if sorted before; divided likewise |
 //! | [`radix`] | as much again, and 24 or 48 KiB | n |
-//! | [`parallel`] | as much again, 136 KiB, and for each worker 32 KiB and a 48th of the set | n, shared by several CPUs |
+//! | [`parallel`] | as much again, 136 KiB, and for each worker 32 KiB and a 48th of the set, 65,536 words at most | n, shared by several CPUs |
 //!
 //! What takes long asks now and then whether it is to stop. If so it ends soon,
 //! with all words still there, in whatever order.
@@ -84,7 +84,8 @@ pub(crate) trait Platform: Sync {
 }
 
 /// How a sort ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) struct Outcome {
     /// It was told to stop: the words are all there, but in no order.
     pub(crate) stopped: bool,
@@ -94,7 +95,8 @@ pub(crate) struct Outcome {
     pub(crate) workers: usize,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy)]
+#[cfg_attr(test, derive(PartialEq, Debug))]
 pub(crate) enum Algorithm {
     Heap,
     Quick,
@@ -104,14 +106,14 @@ pub(crate) enum Algorithm {
 
 /// The algorithm for `len` words when there are `cpus`.
 ///
-/// The limits are where two algorithms took the same for random words. Those of
-/// [`Radix`](Algorithm::Radix) and [`Quick`](Algorithm::Quick) are in instructions
-/// on arm64: 48 for each of 32 bits or 96 for each of 64, and 39,000 or 61,000
-/// for memory and tables, against 124 and 142 for each. That of
-/// [`Parallel`](Algorithm::Parallel) is in time, with 2 CPUs, and 4 emulated by 2:
-/// at 200,000 it is 0.9 and 0.8 times as fast as the serial sort, at 500,000 1.4
-/// and 1.2 times. (docs/bench.md has all of them.)
-/// [`Heap`](Algorithm::Heap) is never the best.
+/// The limits are where two algorithms take the same for random words. At that
+/// of [`Radix`](Algorithm::Radix), counted on arm64, [`Quick`](Algorithm::Quick)
+/// takes 124 instructions for each word of 32 bits and 142 for each of 64; a radix
+/// sort takes 48 and 96, and 39,000 and 61,000 once, for memory and tables. That of
+/// [`Parallel`](Algorithm::Parallel) is in time, and one for all numbers of CPUs:
+/// at 200,000 it is slower than the serial sort with 2 CPUs, and with 4 emulated by
+/// 2, and at 500,000 it is faster. [`Heap`](Algorithm::Heap) is never the best.
+/// docs/bench.md has the crossings.
 pub(crate) fn choose<W: Word>(len: usize, cpus: usize) -> Algorithm {
     let radix_from = if W::BITS == 32 { 500 } else { 1_300 };
     if cpus > 1 && len >= 300_000 {

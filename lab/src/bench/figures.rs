@@ -42,7 +42,7 @@ impl Sample {
 /// The figures of one side, from all runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Figures {
-    /// Of all values of all runs.
+    /// Of the runs' own medians: what ails one boot is one value.
     pub median: f64,
     /// How far the runs' own medians are apart, as a part of the median.
     pub between_runs: f64,
@@ -54,8 +54,8 @@ pub struct Figures {
 impl Figures {
     fn of(runs: Vec<Vec<f64>>) -> Option<Figures> {
         let all = runs.concat();
-        let median = median(&all)?;
         let medians: Vec<f64> = runs.iter().filter_map(|run| self::median(run)).collect();
+        let median = median(&medians)?;
         Some(Figures {
             median,
             between_runs: width(&medians) / median,
@@ -229,6 +229,8 @@ mod tests {
         assert_eq!(figures.between_runs, 2.0 / 101.0);
         assert_eq!(figures.spread, 51.0 / 101.0);
         assert_eq!(Figures::of(Vec::new()), None);
+        let figures = Figures::of(vec![vec![9.0, 9.0], vec![1.0], vec![2.0]]);
+        assert_eq!(figures.unwrap().median, 2.0);
     }
 
     #[test]

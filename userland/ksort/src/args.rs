@@ -8,8 +8,9 @@ use clap::{Parser, ValueEnum};
 use crate::pattern::Pattern;
 
 const AFTER_HELP: &str = "\
-Numbers are decimal, and a file has whitespace between them. Standard input is read if no others are
-given. If one is no number, or none of the type, nothing is sorted.
+Numbers are decimal, and a file has whitespace between them. They come from one place: the arguments,
+--file or --random, or else from standard input. If one is no number, or none of the type, nothing is
+sorted. How many there may be is the module's parameter max_mib: 64 MiB, or 16 Mi of i32, by default.
 
 Random numbers are those of xoshiro256++, seeded by splitmix64: the same arguments give the same ones
 for ever.
@@ -26,8 +27,9 @@ Examples:
 Exit status:
   0  done; also when a reader of the output goes away
   1  --check: the result is not in order, or not a permutation of the input
-  2  wrong arguments, a number among them
-  3  the node, the file or standard input cannot be used, or the output cannot be written
+  2  wrong arguments, also one that is no number of the type
+  3  the node, the file or standard input cannot be used, or something in it is no number of the
+     type, or the output cannot be written
 ";
 
 /// Has numbers sorted by /dev/ksort and prints them, one on a line
@@ -84,7 +86,7 @@ pub struct Args {
     pub check: bool,
 
     /// Instead of the numbers, print how long the kernel took to sort them, and how long
-    /// sort_unstable of Rust's std takes here
+    /// sort_unstable of Rust's std takes in this program
     #[arg(long)]
     pub time: bool,
 
