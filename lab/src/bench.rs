@@ -55,7 +55,7 @@ pub struct Args {
     #[arg(
         long,
         value_name = "CASE",
-        value_parser = clap::builder::PossibleValuesParser::new(profile::CASES),
+        value_parser = clap::builder::PossibleValuesParser::new(profile::cases()),
         conflicts_with_all = ["only", "json", "text"]
     )]
     profile: Option<String>,

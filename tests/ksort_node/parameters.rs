@@ -1,17 +1,11 @@
 //! The parameters of the module: good ones, bad ones, and one that changes while it is loaded.
 
-use std::fs;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::Path;
-
 use nix::errno::Errno;
-use tests::{modinfo, Module};
+use tests::{
+    assert_keeps, assert_modinfo, assert_node_has_the_mode_asked_for, assert_refused, mode_of,
+};
 
 use crate::node::{load, Node, PATH};
-
-fn mode_of(path: impl AsRef<Path>) -> u32 {
-    fs::metadata(path).unwrap().permissions().mode() & 0o7777
-}
 
 #[test]
 fn defaults_are_as_documented() {
@@ -25,18 +19,7 @@ fn defaults_are_as_documented() {
 
 #[test]
 fn the_node_is_a_character_device_with_the_mode_that_was_asked_for() {
-    for (parameter, mode) in [
-        (None, 0o600),
-        (Some("mode=644"), 0o644),
-        (Some("mode=0444"), 0o444),
-        (Some("mode=0"), 0),
-        (Some("mode=777"), 0o777),
-    ] {
-        let parameters: Vec<&str> = parameter.into_iter().collect();
-        let _module = load(&parameters);
-        assert!(fs::metadata(PATH).unwrap().file_type().is_char_device());
-        assert_eq!(mode_of(PATH), mode);
-    }
+    assert_node_has_the_mode_asked_for("ksort", PATH);
 }
 
 #[test]
@@ -49,7 +32,7 @@ fn bounds_are_taken() {
 
 #[test]
 fn bad_values_are_refused_and_leave_no_node() {
-    for bad in [
+    let bad = [
         "max_mib=0",
         "max_mib=257",
         "max_mib=-1",
@@ -60,21 +43,15 @@ fn bad_values_are_refused_and_leave_no_node() {
         "mode=1000",
         "mode=-1",
         "mode=rw",
-    ] {
-        let refused = Module::load("ksort", &[bad]);
-        assert_eq!(refused.err(), Some(Errno::EINVAL), "{bad}");
-        assert!(!Path::new(PATH).exists(), "{bad}");
-    }
+    ];
+    assert_refused("ksort", PATH, &bad);
 }
 
 #[test]
 fn a_bad_limit_is_refused_and_the_old_one_stays() {
     let module = load(&["max_mib=2"]);
-    for bad in ["0", "257", "-1", "abc", "1 2", "99999999999999999999"] {
-        let refused = module.set_parameter("max_mib", bad);
-        assert_eq!(refused, Err(Errno::EINVAL), "{bad}");
-        assert_eq!(module.parameter("max_mib"), "2", "{bad}");
-    }
+    let bad = ["0", "257", "-1", "abc", "1 2", "99999999999999999999"];
+    assert_keeps(&module, "max_mib", "2", &bad);
     let node = Node::open();
     node.write_all(&[0; 2 << 20]);
     assert_eq!(node.write(&[0]), Err(Errno::EFBIG));
@@ -91,17 +68,11 @@ fn a_refused_load_does_not_hinder_the_next() {
 
 #[test]
 fn modinfo_tells_what_it_is_and_what_it_takes() {
-    let entries = modinfo("ksort");
-    for start in [
-        "license=GPL",
-        "author=",
-        "description=",
+    let parameters = [
         "parm=max_mib:",
         "parmtype=max_mib:uint",
         "parm=mode:",
         "parmtype=mode:octal",
-    ] {
-        let told = entries.iter().any(|entry| entry.starts_with(start));
-        assert!(told, "{start} is missing from {entries:?}");
-    }
+    ];
+    assert_modinfo("ksort", &parameters);
 }

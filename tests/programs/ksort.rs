@@ -9,7 +9,7 @@ use std::thread;
 
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
-use tests::{asleep_in_read, at_once, text, until, Asleep, Module, Program};
+use tests::{asleep_in_read, at_once, text, until, wrote, Asleep, Module, Program};
 
 const KSORT: Program = Program("ksort");
 
@@ -29,27 +29,6 @@ const PATTERNS: [&str; 7] = [
 
 fn load(parameters: &[&str]) -> Module {
     Module::load("ksort", parameters).expect("ksort.ko does not load")
-}
-
-/// Runs the program, which must do what it is asked for, and gives what it wrote.
-#[track_caller]
-fn writes(args: &[&str]) -> String {
-    wrote(&KSORT.run(args), args)
-}
-
-#[track_caller]
-fn wrote(output: &Output, args: &[&str]) -> String {
-    assert_eq!(text(&output.stderr), "", "{args:?}");
-    assert_eq!(output.status.code(), Some(0), "{args:?}");
-    text(&output.stdout)
-}
-
-/// Checks that a run of the program was an error, and that it complained in these words.
-#[track_caller]
-fn complained(output: &Output, complaint: &str) {
-    assert_eq!(text(&output.stderr), format!("ksort: {complaint}\n"));
-    assert_eq!(output.status.code(), Some(3));
-    assert_eq!(text(&output.stdout), "");
 }
 
 fn start(args: &[&str]) -> Child {
@@ -96,9 +75,9 @@ fn lines<T: ToString>(numbers: &[T]) -> String {
 #[test]
 fn numbers_of_the_arguments_are_sorted() {
     let _module = load(&[]);
-    assert_eq!(writes(&["3", "-1", "2"]), "-1\n2\n3\n");
-    assert_eq!(writes(&["-5", "-r", "3", "-1"]), "3\n-1\n-5\n");
-    assert_eq!(writes(&["7"]), "7\n");
+    assert_eq!(KSORT.writes(&["3", "-1", "2"]), "-1\n2\n3\n");
+    assert_eq!(KSORT.writes(&["-5", "-r", "3", "-1"]), "3\n-1\n-5\n");
+    assert_eq!(KSORT.writes(&["7"]), "7\n");
 }
 
 #[test]
@@ -122,10 +101,10 @@ fn numbers_of_a_file_are_sorted() {
     let file = Numbers::new("numbers", &lines(&numbers));
     numbers.sort_unstable();
     let args = ["--type", "i64", "--file", file.path()];
-    assert!(writes(&args) == lines(&numbers));
+    assert!(KSORT.writes(&args) == lines(&numbers));
     numbers.reverse();
     let args = ["--type", "i64", "--reverse", "--file", file.path()];
-    assert!(writes(&args) == lines(&numbers));
+    assert!(KSORT.writes(&args) == lines(&numbers));
 }
 
 #[test]
@@ -151,8 +130,8 @@ fn each_type_has_its_own_order() {
         let [a, b, c, d] = sorted;
         for algorithm in ALGORITHMS {
             let args = ["--type", name, "--algorithm", algorithm, c, a, d, b];
-            assert_eq!(writes(&args), lines(&sorted), "{args:?}");
-            let reversed = writes(&[&args[..], &["--reverse"]].concat());
+            assert_eq!(KSORT.writes(&args), lines(&sorted), "{args:?}");
+            let reversed = KSORT.writes(&[&args[..], &["--reverse"]].concat());
             assert_eq!(reversed, lines(&[d, c, b, a]), "{args:?}");
         }
     }
@@ -161,7 +140,7 @@ fn each_type_has_its_own_order() {
 #[test]
 fn random_numbers_are_the_same_for_the_same_seed() {
     let _module = load(&[]);
-    let of = |seed, length| writes(&["--random", length, "--seed", seed]);
+    let of = |seed, length| KSORT.writes(&["--random", length, "--seed", seed]);
     assert_eq!(
         of("1", "4"),
         "-1717338793\n1057493407\n1061306674\n1338364031\n"
@@ -170,7 +149,7 @@ fn random_numbers_are_the_same_for_the_same_seed() {
     assert_eq!(first.lines().count(), 1000);
     assert_eq!(first, of("5", "1000"));
     assert_ne!(first, of("6", "1000"));
-    assert_eq!(of("0", "2"), writes(&["--random", "2"]));
+    assert_eq!(of("0", "2"), KSORT.writes(&["--random", "2"]));
     assert_eq!(of("0", "0"), "");
 }
 
@@ -188,7 +167,7 @@ fn every_pattern_is_sorted_well_by_every_algorithm() {
                 }
                 reverse = !reverse;
                 let well = "1000 numbers: in order, a permutation of the input\n";
-                assert_eq!(writes(&args), well, "{args:?}");
+                assert_eq!(KSORT.writes(&args), well, "{args:?}");
             }
         }
     }
@@ -198,7 +177,7 @@ fn every_pattern_is_sorted_well_by_every_algorithm() {
 fn ten_million_numbers_are_sorted_well() {
     let _module = load(&[]);
     assert_eq!(
-        writes(&["--random", "10000000", "--check"]),
+        KSORT.writes(&["--random", "10000000", "--check"]),
         "10000000 numbers: in order, a permutation of the input\n"
     );
 }
@@ -228,7 +207,7 @@ fn time_tells_what_the_kernel_spent_and_on_what() {
         ("radix", "10", "radix, 1 worker"),
         ("parallel", "100000", "parallel, "),
     ] {
-        let table = writes(&["--time", "--random", length, "--algorithm", algorithm]);
+        let table = KSORT.writes(&["--time", "--random", length, "--algorithm", algorithm]);
         let begin = format!("{length} numbers, i32: {ran}");
         assert!(table.starts_with(&begin), "{algorithm}: {table}");
         let times = times(&table);
@@ -273,7 +252,7 @@ fn check_and_time_are_told_one_after_the_other() {
 fn what_is_no_number_is_an_error_and_nothing_is_printed() {
     let _module = load(&[]);
     let file = Numbers::new("no-numbers", "1\n2 3\n4 five 6\n");
-    complained(
+    KSORT.assert_complained(
         &KSORT.run(&["--file", file.path()]),
         &format!(
             "{}: line 3: \"five\" is no i32; give whole decimal numbers from -2147483648 to \
@@ -284,7 +263,7 @@ fn what_is_no_number_is_an_error_and_nothing_is_printed() {
     // Where much was given to the node before.
     let mut numbers = "7\n".repeat(200_000);
     numbers += "-1\n";
-    complained(
+    KSORT.assert_complained(
         &with_input(&["--type", "u32", "--check"], numbers.as_bytes()),
         "standard input: line 200001: \"-1\" is no u32; give whole decimal numbers from 0 to \
          4294967295",
@@ -305,11 +284,11 @@ fn a_set_that_is_too_large_is_an_error_that_says_where_to_allow_it() {
             |length: u32, what| KSORT.run(&["--type", name, "--random", &length.to_string(), what]);
         let well = format!("{most} numbers: in order, a permutation of the input\n");
         assert_eq!(wrote(&run(most, "--check"), &[name]), well);
-        complained(&run(most + 1, "--check"), TOO_LARGE);
-        complained(&run(most + 1, "--reverse"), TOO_LARGE);
+        KSORT.assert_complained(&run(most + 1, "--check"), TOO_LARGE);
+        KSORT.assert_complained(&run(most + 1, "--reverse"), TOO_LARGE);
     }
     fs::write("/sys/module/ksort/parameters/max_mib", "2").unwrap();
-    let printed = writes(&["--random", "262145"]);
+    let printed = KSORT.writes(&["--random", "262145"]);
     assert_eq!(printed.lines().count(), 262_145);
 }
 
@@ -319,7 +298,7 @@ fn standard_input_that_has_no_end_is_not_read_to_its_end() {
     let mut child = start(&[]);
     let mut input = child.stdin.take().unwrap();
     let writer = thread::spawn(move || while input.write_all(&b"1\n".repeat(10_000)).is_ok() {});
-    complained(&child.wait_with_output().unwrap(), TOO_LARGE);
+    KSORT.assert_complained(&child.wait_with_output().unwrap(), TOO_LARGE);
     writer.join().unwrap();
 }
 
@@ -340,7 +319,7 @@ fn an_output_that_is_full_is_an_error() {
     let _module = load(&[]);
     for args in [&["2", "1"][..], &["2", "1", "--check"], &["1", "--time"]] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        complained(
+        KSORT.assert_complained(
             &KSORT.command(args).stdout(full).output().unwrap(),
             "standard output: cannot write: ENOSPC: No space left on device",
         );
@@ -402,7 +381,7 @@ fn a_stranger_may_sort_if_the_mode_says_so() {
         command.uid(65534).gid(65534).output().unwrap()
     };
     let mut module = load(&[]);
-    complained(
+    KSORT.assert_complained(
         &stranger(&["2", "1"]),
         "/dev/ksort: permission denied; the node is root's, so try as root",
     );
@@ -414,7 +393,7 @@ fn a_stranger_may_sort_if_the_mode_says_so() {
 fn a_missing_node_is_an_error_that_asks_for_its_module() {
     let mut module = load(&[]);
     module.remove().expect("ksort does not unload");
-    complained(
+    KSORT.assert_complained(
         &KSORT.run(&["2", "1"]),
         "/dev/ksort: not there; is ksort.ko loaded?",
     );
@@ -423,7 +402,7 @@ fn a_missing_node_is_an_error_that_asks_for_its_module() {
 #[test]
 fn a_node_of_another_kind_is_an_error() {
     for args in [&["2", "1"][..], &["--random", "5", "--check"], &[]] {
-        complained(
+        KSORT.assert_complained(
             &KSORT.run(&[&["--node", "/dev/null"], args].concat()),
             "/dev/null: does not sort; is it a ksort node?",
         );

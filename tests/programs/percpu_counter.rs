@@ -3,7 +3,6 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::process::Output;
 
 use abi::percpu_counter::{get_cpu, get_total};
 use nix::errno::Errno;
@@ -11,7 +10,7 @@ use nix::sched::CpuSet;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use serde_json::{json, Value};
-use tests::{text, until, Module, Program};
+use tests::{text, until, wrote, Module, Program};
 
 const COUNTER: Program = Program("percpu_counter");
 
@@ -26,36 +25,12 @@ fn load(parameters: &[&str]) -> Module {
     Module::load("percpu_counter", parameters).expect("percpu_counter.ko does not load")
 }
 
-/// Runs the program, which must do what it is asked for, and gives what it wrote.
-#[track_caller]
-fn writes(args: &[&str]) -> String {
-    wrote(&COUNTER.run(args), args)
-}
-
-#[track_caller]
-fn wrote(output: &Output, args: &[&str]) -> String {
-    assert_eq!(text(&output.stderr), "", "{args:?}");
-    assert_eq!(output.status.code(), Some(0), "{args:?}");
-    text(&output.stdout)
-}
-
-/// Checks that a run of the program was an error, and that it complained in these words.
-#[track_caller]
-fn complained(output: &Output, complaint: &str) {
-    assert_eq!(
-        text(&output.stderr),
-        format!("percpu_counter: {complaint}\n")
-    );
-    assert_eq!(output.status.code(), Some(3));
-    assert_eq!(text(&output.stdout), "");
-}
-
 fn json_of(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in: {text}"))
 }
 
 fn show() -> Value {
-    json_of(&writes(&["show", "--json"]))
+    json_of(&COUNTER.writes(&["show", "--json"]))
 }
 
 /// What one CPU has counted, events and bytes.
@@ -87,7 +62,7 @@ fn count_has_events_counted_on_the_cpu_that_it_is_told() {
     for cpu in 0..all {
         let before = show();
         assert_eq!(
-            writes(&["count", "50", "--cpu", &cpu.to_string(), "--bytes", "3"]),
+            COUNTER.writes(&["count", "50", "--cpu", &cpu.to_string(), "--bytes", "3"]),
             ""
         );
         let after = show();
@@ -108,10 +83,10 @@ fn count_has_events_counted_on_the_cpu_that_it_is_told() {
 #[test]
 fn count_without_a_cpu_counts_somewhere_and_one_byte_each() {
     let _module = load_without_threads();
-    writes(&["count", "1000"]);
+    COUNTER.writes(&["count", "1000"]);
     assert_eq!(show()["total"], json!({ "events": 1000, "bytes": 1000 }));
-    writes(&["count", "0"]);
-    writes(&["count", "2", "--bytes", "1000000"]);
+    COUNTER.writes(&["count", "0"]);
+    COUNTER.writes(&["count", "2", "--bytes", "1000000"]);
     assert_eq!(
         show()["total"],
         json!({ "events": 1002, "bytes": 2_001_000 })
@@ -123,7 +98,7 @@ fn a_cpu_that_is_not_there_is_an_error_and_nothing_is_counted() {
     let _module = load_without_threads();
     for cpu in [CpuSet::count() - 1, CpuSet::count(), usize::MAX] {
         let output = COUNTER.run(&["count", "5", "--cpu", &cpu.to_string()]);
-        complained(
+        COUNTER.assert_complained(
             &output,
             &format!(
                 "CPU {cpu}: cannot run there: EINVAL: Invalid argument; `percpu_counter show` \
@@ -143,11 +118,11 @@ fn a_cpu_that_is_offline_is_shown_so_and_cannot_be_counted_on() {
         // The only CPU stays online.
         return;
     }
-    writes(&["count", "7", "--cpu", &last.to_string()]);
+    COUNTER.writes(&["count", "7", "--cpu", &last.to_string()]);
     fs::write(&switch, "0").unwrap();
     let shown = show();
     let output = COUNTER.run(&["count", "1", "--cpu", &last.to_string()]);
-    let table = writes(&["show"]);
+    let table = COUNTER.writes(&["show"]);
     fs::write(&switch, "1").unwrap();
     assert_eq!(
         cpus(&shown)[last],
@@ -167,10 +142,10 @@ fn a_cpu_that_is_offline_is_shown_so_and_cannot_be_counted_on() {
 #[test]
 fn show_tells_people_and_programs_what_the_node_does() {
     let _module = load_without_threads();
-    writes(&["count", "12", "--cpu", "0", "--bytes", "5"]);
+    COUNTER.writes(&["count", "12", "--cpu", "0", "--bytes", "5"]);
     let file = File::open(NODE).unwrap();
     let shown = show();
-    let table = writes(&["show"]);
+    let table = COUNTER.writes(&["show"]);
     let mut lines = table.lines().map(|line| {
         line.split_whitespace()
             .map(str::to_owned)
@@ -210,8 +185,8 @@ fn show_tells_people_and_programs_what_the_node_does() {
 #[test]
 fn reset_sets_everything_to_0() {
     let _module = load_without_threads();
-    writes(&["count", "12"]);
-    assert_eq!(writes(&["reset"]), "");
+    COUNTER.writes(&["count", "12"]);
+    assert_eq!(COUNTER.writes(&["reset"]), "");
     let counts = show();
     assert_eq!(counts["total"], json!({ "events": 0, "bytes": 0 }));
     assert!((0..cpus(&counts).len()).all(|cpu| counted(&counts, cpu) == (0, 0)));
@@ -220,7 +195,7 @@ fn reset_sets_everything_to_0() {
 #[test]
 fn watch_shows_the_steps_of_each_thread() {
     let _module = load(&["step_ms=10"]);
-    let told = writes(&["watch", "--seconds", "1", "--interval", "0.5", "--json"]);
+    let told = COUNTER.writes(&["watch", "--seconds", "1", "--interval", "0.5", "--json"]);
     let intervals: Vec<Value> = told.lines().map(json_of).collect();
     assert_eq!(intervals.len(), 2, "{told}");
     // One may be shorter, as the one before it was longer.
@@ -245,7 +220,7 @@ fn watch_shows_the_bytes_of_writers() {
         .command(&["count", "1000000000000", "--cpu", "0", "--bytes", "4"])
         .spawn()
         .unwrap();
-    let told = writes(&["watch", "--seconds", "0.5", "--interval", "0.5", "--json"]);
+    let told = COUNTER.writes(&["watch", "--seconds", "0.5", "--interval", "0.5", "--json"]);
     signal(&writer, Signal::SIGKILL);
     writer.wait().unwrap();
     let rates = json_of(&told);
@@ -262,7 +237,7 @@ fn watch_shows_the_bytes_of_writers() {
 #[test]
 fn watch_tells_people_a_table_for_each_interval() {
     let _module = load_without_threads();
-    let told = writes(&["watch", "--seconds", "0.3", "--interval", "0.1"]);
+    let told = COUNTER.writes(&["watch", "--seconds", "0.3", "--interval", "0.1"]);
     let tables: Vec<&str> = told.split("\n\n").collect();
     assert_eq!(tables.len(), 3, "{told}");
     for table in tables {
@@ -280,7 +255,7 @@ fn watch_tells_people_a_table_for_each_interval() {
 #[test]
 fn watch_goes_on_over_a_reset_without_a_leap() {
     let _module = load_without_threads();
-    writes(&["count", "1000"]);
+    COUNTER.writes(&["count", "1000"]);
     let mut child = COUNTER
         .command(&["watch", "--interval", "0.1", "--json"])
         .spawn()
@@ -288,8 +263,8 @@ fn watch_goes_on_over_a_reset_without_a_leap() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut next = || json_of(&lines.next().unwrap().unwrap());
     next();
-    writes(&["reset"]);
-    writes(&["count", "5"]);
+    COUNTER.writes(&["reset"]);
+    COUNTER.writes(&["count", "5"]);
     for _ in 0..3 {
         let rates = next();
         let events = rate(&rates["total"], "events_per_second") * rate(&rates, "seconds");
@@ -351,7 +326,7 @@ fn an_output_that_is_full_is_an_error() {
     for args in [&["show"][..], &["watch", "--interval", "0.01"]] {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let output = COUNTER.command(args).stdout(full).output().unwrap();
-        complained(
+        COUNTER.assert_complained(
             &output,
             "standard output: cannot write: ENOSPC: No space left on device",
         );
@@ -367,7 +342,7 @@ fn a_stranger_may_do_what_the_mode_says() {
     };
     assert!(wrote(&stranger(&["show"]), &["show"]).contains("total"));
     for args in [&["count", "1"][..], &["reset"]] {
-        complained(
+        COUNTER.assert_complained(
             &stranger(args),
             "/dev/percpu_counter: permission denied; the node is root's, so try as root",
         );
@@ -379,7 +354,7 @@ fn a_missing_node_is_an_error_that_asks_for_its_module() {
     let mut module = load_without_threads();
     module.remove().expect("percpu_counter does not unload");
     for args in [&["show"][..], &["count", "1"], &["watch"], &["reset"]] {
-        complained(
+        COUNTER.assert_complained(
             &COUNTER.run(args),
             "/dev/percpu_counter: not there; is percpu_counter.ko loaded?",
         );
@@ -389,7 +364,7 @@ fn a_missing_node_is_an_error_that_asks_for_its_module() {
 #[test]
 fn a_node_of_another_kind_is_an_error() {
     for args in [&["show"][..], &["count", "1"], &["watch"], &["reset"]] {
-        complained(
+        COUNTER.assert_complained(
             &COUNTER.run(&[&["--node", "/dev/null"], args].concat()),
             "/dev/null: has no counts; is it a percpu_counter?",
         );

@@ -1,12 +1,12 @@
 //! The parameters of the module: good ones, bad ones, and one that changes while it is loaded.
 
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use tests::{modinfo, Module};
+use tests::{assert_keeps, assert_modinfo, assert_refused, mode_of};
 
 use crate::node::{assert_contiguous, load, Node, PATH};
 
@@ -41,7 +41,7 @@ fn values_at_the_bounds_are_taken() {
 
 #[test]
 fn bad_values_are_refused_and_leave_no_node() {
-    for bad in [
+    let bad = [
         "delay_ms=0",
         "delay_ms=10001",
         "delay_ms=-1",
@@ -53,14 +53,8 @@ fn bad_values_are_refused_and_leave_no_node() {
         "period_us=-10",
         "period_us=abc",
         "log=maybe",
-    ] {
-        let loaded = Module::load("simrupt", &[bad]);
-        assert!(
-            !Path::new(PATH).exists() || loaded.is_ok(),
-            "{bad}: {PATH} was left behind"
-        );
-        assert_eq!(loaded.err(), Some(Errno::EINVAL), "{bad}");
-    }
+    ];
+    assert_refused("simrupt", PATH, &bad);
 }
 
 #[test]
@@ -75,9 +69,8 @@ fn a_refused_load_does_not_hinder_the_next() {
 #[test]
 fn the_node_is_a_character_device_for_its_owner_alone() {
     let _module = load(&[]);
-    let node = fs::metadata(PATH).unwrap();
-    assert!(node.file_type().is_char_device());
-    assert_eq!(node.permissions().mode() & 0o7777, 0o600);
+    assert!(fs::metadata(PATH).unwrap().file_type().is_char_device());
+    assert_eq!(mode_of(PATH), 0o600);
 }
 
 #[test]
@@ -90,12 +83,8 @@ fn the_node_goes_with_the_module() {
 #[test]
 fn delay_ms_can_be_written_and_period_us_cannot() {
     let module = load(&[]);
-    let mode = |name| {
-        let metadata = fs::metadata(module.parameter_path(name)).unwrap();
-        metadata.permissions().mode() & 0o7777
-    };
-    assert_eq!(mode("delay_ms"), 0o644);
-    assert_eq!(mode("period_us"), 0o444);
+    assert_eq!(mode_of(module.parameter_path("delay_ms")), 0o644);
+    assert_eq!(mode_of(module.parameter_path("period_us")), 0o444);
 }
 
 #[test]
@@ -121,31 +110,19 @@ fn delay_ms_takes_effect_while_the_timer_runs() {
 #[test]
 fn a_bad_delay_ms_is_refused_and_the_old_one_stays() {
     let module = load(&["delay_ms=250"]);
-    for bad in ["0", "10001", "-1", "abc", "1 2", "99999999999999999999"] {
-        assert_eq!(
-            module.set_parameter("delay_ms", bad),
-            Err(Errno::EINVAL),
-            "{bad}"
-        );
-        assert_eq!(module.parameter("delay_ms"), "250", "{bad}");
-    }
+    let bad = ["0", "10001", "-1", "abc", "1 2", "99999999999999999999"];
+    assert_keeps(&module, "delay_ms", "250", &bad);
 }
 
 #[test]
 fn modinfo_tells_what_it_is_and_what_it_takes() {
-    let entries = modinfo("simrupt");
-    let told = |start: &str| entries.iter().any(|entry| entry.starts_with(start));
-    for start in [
-        "license=GPL",
-        "author=",
-        "description=",
+    let parameters = [
         "parm=delay_ms:",
         "parmtype=delay_ms:",
         "parm=period_us:",
         "parmtype=period_us:",
         "parm=log:",
         "parmtype=log:bool",
-    ] {
-        assert!(told(start), "{start} is missing from {entries:?}");
-    }
+    ];
+    assert_modinfo("simrupt", &parameters);
 }

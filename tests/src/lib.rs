@@ -13,6 +13,7 @@ mod memory;
 mod modinfo;
 mod module;
 mod node;
+mod parameters;
 mod program;
 mod rcu;
 mod slow;
@@ -29,7 +30,10 @@ pub use memory::{free_memory, read_at, write_at, EdgeOfMemory, Gibibyte, KERNEL,
 pub use modinfo::modinfo;
 pub use module::{path_of, Module};
 pub use node::Node;
-pub use program::{text, Program};
+pub use parameters::{
+    assert_keeps, assert_modinfo, assert_node_has_the_mode_asked_for, assert_refused, mode_of,
+};
+pub use program::{text, wrote, Program};
 pub use rcu::ExpeditedGracePeriods;
 pub use slow::SlowMemory;
 pub use wait::{
