@@ -55,17 +55,12 @@ impl DebugCall {
         format: &'static CStr,
         line: u32,
     ) -> Self {
-        let flags = if cfg!(debug_assertions) {
-            Self::FLAG_PRINT
-        } else {
-            0
-        };
         Self {
             modname: modname.as_char_ptr(),
             function: function.as_char_ptr(),
             filename: filename.as_char_ptr(),
             format: format.as_char_ptr(),
-            bits: AtomicU32::new((line & 0x3_ffff) | Self::CLASS_DEFAULT << 18 | flags << 24),
+            bits: AtomicU32::new((line & 0x3_ffff) | Self::CLASS_DEFAULT << 18),
             // A `static_key` of zeroes is a key that is off.
             #[cfg(CONFIG_JUMP_LABEL)]
             key: core::cell::UnsafeCell::new([0; KEY_WORDS]),
