@@ -1,8 +1,10 @@
 //! What the Makefile checks before it compiles anything, and what it hands to Kbuild: the real
 //! make, in a copy of the checkout's Makefile and scripts, on kernel trees that are made up.
 
+mod program;
+
+use program::write_program;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
@@ -45,9 +47,8 @@ impl World {
         };
         let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         for name in ["Makefile", "scripts/check-kdir.sh"] {
-            let to = world.path("checkout").join(name);
-            fs::create_dir_all(to.parent().unwrap()).unwrap();
-            fs::copy(checkout.join(name), to).unwrap();
+            let text = fs::read_to_string(checkout.join(name)).unwrap();
+            write_program(&world.path("checkout").join(name), &text);
         }
         world.tree("tree");
         world.tool("rustc", "rustc 9.63.0");
@@ -92,12 +93,8 @@ impl World {
 
     /// A program on PATH that says its version.
     fn tool(&self, name: &str, version: &str) {
-        self.write(
-            &format!("bin/{name}"),
-            &format!("#!/bin/sh\necho '{version}'\n"),
-        );
-        let path = self.path(&format!("bin/{name}"));
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        let text = format!("#!/bin/sh\necho '{version}'\n");
+        write_program(&self.path(&format!("bin/{name}")), &text);
     }
 
     /// Runs make from outside of the checkout.

@@ -1,9 +1,11 @@
 //! What `lab tree` promises, tried with a small tarball for the kernel, and scripts for make and
 //! the compilers: keys, locks, interruption and failure do not depend on what is built.
 
+mod program;
+
+use program::write_program;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
@@ -47,8 +49,7 @@ impl Fake {
             ("clang", "#!/bin/sh\necho clang 1\n"),
             ("tool", "#!/bin/sh\necho tool 1\n"),
         ] {
-            let path = fake.write(&format!("bin/{name}"), script);
-            fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+            write_program(&fake.path(&format!("bin/{name}")), script);
         }
         let tar = Command::new("tar")
             .arg("-C")
