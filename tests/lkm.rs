@@ -79,9 +79,10 @@ fn leaked_handles_do_not_outlive_the_module() {
 
 #[test]
 fn leaked_handles_do_not_outlive_an_init_that_fails() {
+    let mut module = Module::unloaded("lkm_test");
     for _ in 0..20 {
-        let refused = Module::load("lkm_test", &["case=leak_and_fail"]);
-        assert_eq!(refused.err(), Some(Errno::ENODEV));
+        let refused = module.insert(&["case=leak_and_fail"]);
+        assert_eq!(refused, Err(Errno::ENODEV));
         assert!(!Path::new(NODE).exists());
         thread::sleep(Duration::from_millis(20));
     }

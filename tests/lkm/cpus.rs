@@ -95,9 +95,10 @@ fn leaked_threads_and_states_do_not_outlive_the_module() {
 
 #[test]
 fn leaked_threads_and_states_do_not_outlive_an_init_that_fails() {
+    let mut module = Module::unloaded("lkm_test");
     for _ in 0..20 {
-        let refused = Module::load("lkm_test", &["case=leak_cpus_and_fail"]);
-        assert_eq!(refused.err(), Some(Errno::ENODEV));
+        let refused = module.insert(&["case=leak_cpus_and_fail"]);
+        assert_eq!(refused, Err(Errno::ENODEV));
         assert_eq!(cpus_of_threads("lkm_test_step/0"), [""; 0]);
     }
 }

@@ -40,22 +40,32 @@ impl Module {
     ///
     /// # Errors
     ///
-    /// What finit_module(2) said.
+    /// What finit_module(2) said. Another test's turn may then have begun: who looks at what was
+    /// left behind begins with [`Module::unloaded`].
     pub fn load(name: &'static str, parameters: &[&str]) -> Result<Module, Errno> {
+        let mut module = Module::unloaded(name);
+        module.insert(parameters)?;
+        Ok(module)
+    }
+
+    /// A module that no test has loaded, nor will while this lives.
+    pub fn unloaded(name: &'static str) -> Module {
         // A test that failed has unloaded its module like any other.
         let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut module = Module {
+        Module {
             name,
             loaded: false,
             log: KernelLog::from_now(),
             _watchdog: Watchdog::start(),
             _turn: turn,
-        };
-        module.insert(parameters)?;
-        Ok(module)
+        }
     }
 
-    /// Loads the module again after [`Module::remove`].
+    /// Loads the module, which must not be loaded.
+    ///
+    /// # Errors
+    ///
+    /// What finit_module(2) said.
     pub fn insert(&mut self, parameters: &[&str]) -> Result<(), Errno> {
         let path = path_of(self.name);
         let file = File::open(&path).unwrap_or_else(|error| {

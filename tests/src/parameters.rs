@@ -39,9 +39,9 @@ pub fn assert_node_has_the_mode_asked_for(name: &'static str, node: &str) {
 /// Fails unless the module does not load with any of `bad`, and leaves no `node`.
 #[track_caller]
 pub fn assert_refused(name: &'static str, node: &str, bad: &[&str]) {
+    let mut module = Module::unloaded(name);
     for bad in bad {
-        let refused = Module::load(name, &[bad]);
-        assert_eq!(refused.err(), Some(Errno::EINVAL), "{bad}");
+        assert_eq!(module.insert(&[bad]), Err(Errno::EINVAL), "{bad}");
         assert!(!Path::new(node).exists(), "{bad}: {node} was left behind");
     }
 }
