@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use tests::{modinfo, until, Module};
+use tests::{leaks_on_purpose, modinfo, rounds, until, Module};
 
 #[path = "lkm/cpus.rs"]
 mod cpus;
@@ -57,7 +57,7 @@ fn a_handle_that_is_dropped_cancels_and_waits() {
 
 #[test]
 fn unloading_stops_everything_that_runs() {
-    for _ in 0..20 {
+    for _ in rounds(20) {
         let mut module = load("everything");
         assert_eq!(module.remove(), Ok(()));
         assert!(!Path::new(NODE).exists());
@@ -68,24 +68,28 @@ fn unloading_stops_everything_that_runs() {
 /// were left, it would call into freed memory many times in the pause.
 #[test]
 fn leaked_handles_do_not_outlive_the_module() {
-    for _ in 0..20 {
-        let mut module = load("leak");
-        assert!(Path::new(NODE).exists());
-        assert_eq!(module.remove(), Ok(()));
-        assert!(!Path::new(NODE).exists());
-        thread::sleep(Duration::from_millis(20));
-    }
+    leaks_on_purpose(|| {
+        for _ in rounds(20) {
+            let mut module = load("leak");
+            assert!(Path::new(NODE).exists());
+            assert_eq!(module.remove(), Ok(()));
+            assert!(!Path::new(NODE).exists());
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
 }
 
 #[test]
 fn leaked_handles_do_not_outlive_an_init_that_fails() {
-    let mut module = Module::unloaded("lkm_test");
-    for _ in 0..20 {
-        let refused = module.insert(&["case=leak_and_fail"]);
-        assert_eq!(refused, Err(Errno::ENODEV));
-        assert!(!Path::new(NODE).exists());
-        thread::sleep(Duration::from_millis(20));
-    }
+    leaks_on_purpose(|| {
+        let mut module = Module::unloaded("lkm_test");
+        for _ in rounds(20) {
+            let refused = module.insert(&["case=leak_and_fail"]);
+            assert_eq!(refused, Err(Errno::ENODEV));
+            assert!(!Path::new(NODE).exists());
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
 }
 
 #[test]

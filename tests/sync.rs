@@ -3,7 +3,7 @@
 use nix::errno::Errno;
 use nix::sched::{sched_getaffinity, sched_setaffinity, CpuSet};
 use nix::unistd::Pid;
-use tests::Module;
+use tests::{leaks_on_purpose, rounds, Module};
 
 const THIS_THREAD: Pid = Pid::from_raw(0);
 
@@ -58,7 +58,7 @@ fn what_a_reader_of_rcu_has_stays_and_what_sleeps_is_refused_to_it() {
 
 #[test]
 fn unloading_waits_for_deferred_frees() {
-    for _ in 0..20 {
+    for _ in rounds(20) {
         let mut module = load("rcu_defer");
         assert_eq!(module.remove(), Ok(()));
         let all: Vec<u32> = (0..=20).filter(|&n| n != 6).collect();
@@ -71,27 +71,29 @@ fn unloading_waits_for_deferred_frees() {
 #[test]
 fn unloading_waits_for_a_flood_of_deferred_frees() {
     let cpus = num_cpus();
-    for round in 0..10 {
+    for round in rounds(10) {
         run_on(cpus - 1);
         let mut module = load("rcu_flood");
-        run_on(round % cpus);
+        run_on(round as usize % cpus);
         assert_eq!(module.remove(), Ok(()));
     }
 }
 
 #[test]
 fn a_leaked_pointer_keeps_its_value_and_nothing_else() {
-    for _ in 0..20 {
-        let mut module = load("rcu_leak");
-        assert_eq!(module.remove(), Ok(()));
-        let all: Vec<u32> = (0..20).filter(|&n| n != 6).collect();
-        assert_eq!(dropped(&mut module), all);
-    }
+    leaks_on_purpose(|| {
+        for _ in rounds(20) {
+            let mut module = load("rcu_leak");
+            assert_eq!(module.remove(), Ok(()));
+            let all: Vec<u32> = (0..20).filter(|&n| n != 6).collect();
+            assert_eq!(dropped(&mut module), all);
+        }
+    });
 }
 
 #[test]
 fn an_init_that_fails_waits_for_deferred_frees() {
-    for _ in 0..20 {
+    for _ in rounds(20) {
         assert_eq!(try_load("rcu_defer_and_fail").err(), Some(Errno::ENODEV));
     }
 }

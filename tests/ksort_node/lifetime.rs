@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 
 use nix::errno::Errno;
-use tests::until;
+use tests::{rounds, until};
 
 use crate::node::{assert_same, bytes_of, load, random, sorted_by_std, Node, ALGORITHMS, PATH};
 
@@ -26,14 +26,14 @@ fn rmmod_with_an_open_descriptor_is_refused_as_busy() {
 }
 
 #[test]
-fn loads_and_unloads_200_times() {
+fn loads_and_unloads_many_times() {
     let mut module = load(&[]);
     let numbers = random(1_000, 1);
     let expected = sorted_by_std(&numbers);
-    for round in 0..200 {
+    for round in rounds(200) {
         if round % 2 == 0 {
             let node = Node::with(&numbers);
-            let algorithm = ALGORITHMS[round / 2 % ALGORITHMS.len()];
+            let algorithm = ALGORITHMS[round as usize / 2 % ALGORITHMS.len()];
             assert_eq!(node.set_algorithm(algorithm), Ok(()));
             assert_same(&node.read_all(), &expected, &format!("round {round}"));
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use tests::{
-    cpus_of_threads, online_cpus, run_before_all_others, run_on, spare_cpu, until, Module, SpareCpu,
+    cpus_of_threads, leaks_on_purpose, online_cpus, rounds, run_before_all_others, run_on,
+    spare_cpu, until, Module, SpareCpu,
 };
 
 use crate::load;
@@ -85,22 +86,26 @@ fn what_sleeps_about_cpus_is_refused_in_an_interrupt() {
 
 #[test]
 fn leaked_threads_and_states_do_not_outlive_the_module() {
-    for _ in 0..20 {
-        let mut module = load("leak_cpus");
-        assert_eq!(module.remove(), Ok(()));
-        assert_eq!(cpus_of_threads("lkm_test_thread"), [""; 0]);
-        assert_eq!(cpus_of_threads("lkm_test_step/0"), [""; 0]);
-    }
+    leaks_on_purpose(|| {
+        for _ in rounds(20) {
+            let mut module = load("leak_cpus");
+            assert_eq!(module.remove(), Ok(()));
+            assert_eq!(cpus_of_threads("lkm_test_thread"), [""; 0]);
+            assert_eq!(cpus_of_threads("lkm_test_step/0"), [""; 0]);
+        }
+    });
 }
 
 #[test]
 fn leaked_threads_and_states_do_not_outlive_an_init_that_fails() {
-    let mut module = Module::unloaded("lkm_test");
-    for _ in 0..20 {
-        let refused = module.insert(&["case=leak_cpus_and_fail"]);
-        assert_eq!(refused, Err(Errno::ENODEV));
-        assert_eq!(cpus_of_threads("lkm_test_step/0"), [""; 0]);
-    }
+    leaks_on_purpose(|| {
+        let mut module = Module::unloaded("lkm_test");
+        for _ in rounds(20) {
+            let refused = module.insert(&["case=leak_cpus_and_fail"]);
+            assert_eq!(refused, Err(Errno::ENODEV));
+            assert_eq!(cpus_of_threads("lkm_test_step/0"), [""; 0]);
+        }
+    });
 }
 
 #[test]
@@ -196,12 +201,14 @@ fn a_cpu_that_cannot_go_offline_has_its_threads_back() {
 
 #[test]
 fn unloading_leaked_states_while_a_cpu_comes_and_goes() {
-    let mut module = load("leak_cpus");
-    let spare = spare_cpu!(module);
-    spare.comes_and_goes_while(|| {
-        for _ in 0..10 {
-            thread::sleep(Duration::from_millis(20));
-            module.reload(&["case=leak_cpus"]);
-        }
+    leaks_on_purpose(|| {
+        let mut module = load("leak_cpus");
+        let spare = spare_cpu!(module);
+        spare.comes_and_goes_while(|| {
+            for _ in rounds(10) {
+                thread::sleep(Duration::from_millis(20));
+                module.reload(&["case=leak_cpus"]);
+            }
+        });
     });
 }

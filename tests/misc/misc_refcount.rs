@@ -6,6 +6,7 @@ use std::fs;
 
 use family::node::{current, load, load_with, set, Node};
 use family::{HoldsUp, Member};
+use tests::rounds;
 
 const MEMBER: Member = Member {
     name: "misc_refcount",
@@ -92,7 +93,7 @@ fn each_of_many_openers_has_its_own_and_they_close_in_any_order() {
 #[test]
 fn unloading_after_an_old_message_was_held_is_clean() {
     let mut module = load_with("first");
-    for _ in 0..50 {
+    for _ in rounds(50) {
         let node = Node::open();
         set(b"second");
         assert_eq!(node.read_all(), b"first");

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 
 use nix::errno::Errno;
-use tests::until;
+use tests::{rounds, until};
 
 use crate::node::{counts, load, load_without_threads, Node, Table, PATH};
 
@@ -26,9 +26,9 @@ fn rmmod_with_an_open_descriptor_is_refused_as_busy() {
 }
 
 #[test]
-fn loads_and_unloads_200_times() {
+fn loads_and_unloads_many_times() {
     let mut module = load(&["step_ms=1"]);
-    for round in 0..200 {
+    for round in rounds(200) {
         match round % 4 {
             0 => assert_eq!(Node::open().write(b"123"), Ok(3)),
             1 => assert_eq!(Node::open().reset(), Ok(())),

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use tests::until;
+use tests::{rounds, until};
 
 use crate::node::{add_up, assert_contiguous, load, Node, PATH};
 
@@ -25,9 +25,9 @@ fn rmmod_with_an_open_descriptor_is_refused_as_busy() {
 }
 
 #[test]
-fn loads_and_unloads_200_times() {
+fn loads_and_unloads_many_times() {
     let mut module = load(&["log=0", "period_us=200"]);
-    for round in 0..200 {
+    for round in rounds(200) {
         if round % 2 == 0 {
             Node::open().read_exactly(1);
         }
@@ -44,7 +44,7 @@ fn loads_and_unloads_200_times() {
 fn unloads_right_after_a_close_while_the_pipeline_is_busy() {
     let parameters = ["log=0", "period_us=10"];
     let mut module = load(&parameters);
-    for _ in 0..50 {
+    for _ in rounds(50) {
         let node = Node::open();
         node.read_exactly(1);
         drop(node);
@@ -56,10 +56,10 @@ fn unloads_right_after_a_close_while_the_pipeline_is_busy() {
 fn unloads_right_after_a_close_that_the_timer_did_not_expect() {
     let parameters = ["log=0", "delay_ms=1"];
     let mut module = load(&parameters);
-    for round in 0..50 {
+    for round in rounds(50) {
         let node = Node::open();
         // From before the first event to after the second, at a tick of 4 ms.
-        thread::sleep(Duration::from_micros(200 * round));
+        thread::sleep(Duration::from_micros(200 * u64::from(round)));
         drop(node);
         module.reload(&parameters);
     }

@@ -7,8 +7,11 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-/// Longer than any test takes on the slowest guest, shorter than the lab's patience.
+use crate::is_debug_kernel;
+
+/// Longer than any test takes on the slowest machine, shorter than the lab's patience.
 const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT_OF_DEBUG_KERNEL: Duration = Duration::from_secs(600);
 
 /// Ends the program with a message that names the test, unless dropped in time: a thread that
 /// sleeps in the kernel cannot be made to fail in any other way.
@@ -22,12 +25,17 @@ impl Watchdog {
         let (alive, end) = mpsc::channel();
         // The test harness names each thread after its test.
         let test = thread::current().name().unwrap_or("a test").to_owned();
+        let limit = if is_debug_kernel() {
+            LIMIT_OF_DEBUG_KERNEL
+        } else {
+            LIMIT
+        };
         thread::spawn(move || {
-            if end.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+            if end.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
                 // Not `eprintln!`, which the harness would keep for itself.
                 let _ = writeln!(
                     io::stderr(),
-                    "test {test} ... FAILED: not finished after {LIMIT:?}; its threads are in:\n{}",
+                    "test {test} ... FAILED: not finished after {limit:?}; its threads are in:\n{}",
                     places()
                 );
                 process::exit(101);
