@@ -10,6 +10,7 @@ mod trace;
 
 use crate::arch::Named;
 use crate::steps::Steps;
+use crate::variant::Variant;
 use crate::{cache, tree};
 use anyhow::{Context, Result};
 use figures::{Row, Sample};
@@ -72,7 +73,7 @@ pub fn main(args: Args) -> Result<u8> {
     }
     let kdir = match args.kdir {
         Some(kdir) => kdir,
-        None => tree::kdir(args.arch.0)?,
+        None => tree::kdir(args.arch.0, Variant::Plain)?,
     };
     let steps = Steps::new(cache::dir()?.join("log/bench.log"))?;
     let guests = Guests::new(args.arch.0, &kdir, &checkout)?;

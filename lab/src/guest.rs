@@ -2,7 +2,7 @@
 
 use crate::folder::Folder;
 use crate::initramfs::{self, Contents};
-use crate::options::{Accel, Options};
+use crate::options::{Accel, Kernel, Options};
 use crate::ports::{self, Seen, PORTS};
 use crate::qemu::{self, Console, Machine};
 use crate::{busybox, cache, kvm};
@@ -13,7 +13,6 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::io::AsRawFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -87,8 +86,8 @@ impl Seen {
 
 /// Runs the command in a new guest, with the lab's own streams, and reports failures on stderr.
 pub fn run(options: &Options, env: &[(String, OsString)], command: &[OsString]) -> Result<u8> {
-    let image = options.image()?;
-    let limit = options.timeout(300);
+    let kernel = options.kernel()?;
+    let limit = options.timeout(Some(&kernel));
     let end = ports::random_text()?;
     let contents = contents(options, env, command, Some(end.clone()))?;
     let folder = Folder::new()?;
@@ -104,7 +103,7 @@ pub fn run(options: &Options, env: &[(String, OsString)], command: &[OsString]) 
         .iter()
         .map(|(name, socket)| (*name, socket.as_raw_fd()))
         .collect();
-    let machine = machine(options, &image, &folder, Console::Ports(&fds))?;
+    let machine = machine(options, &kernel, &folder, Console::Ports(&fds))?;
     let line = machine.command_line();
     if options.dry_run {
         return print_line(&line);
@@ -153,10 +152,10 @@ pub fn run(options: &Options, env: &[(String, OsString)], command: &[OsString]) 
 
 /// Gives the terminal to a shell on a new guest's console.
 pub fn shell(options: &Options, env: &[(String, OsString)]) -> Result<u8> {
-    let image = options.image()?;
+    let kernel = options.kernel()?;
     let contents = contents(options, env, &["sh".into(), "-l".into()], None)?;
     let folder = Folder::new()?;
-    let machine = machine(options, &image, &folder, Console::Terminal)?;
+    let machine = machine(options, &kernel, &folder, Console::Terminal)?;
     let line = machine.command_line();
     if options.dry_run {
         return print_line(&line);
@@ -164,7 +163,7 @@ pub fn shell(options: &Options, env: &[(String, OsString)]) -> Result<u8> {
     eprintln!("lab: a shell in a guest; `exit` powers it off, Ctrl-A x ends it at once");
     // SIGTERM: QEMU then leaves the terminal as it found it.
     let mut child = start_qemu(&line, &folder, &contents, Signal::SIGTERM, |_| ())?;
-    let deadline = options.timeout(0).map(|limit| Instant::now() + limit);
+    let deadline = options.timeout(None).map(|limit| Instant::now() + limit);
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
@@ -192,7 +191,7 @@ pub fn shell(options: &Options, env: &[(String, OsString)]) -> Result<u8> {
 
 fn machine<'a>(
     options: &'a Options,
-    image: &'a Path,
+    kernel: &'a Kernel,
     folder: &Folder,
     console: Console<'a>,
 ) -> Result<Machine<'a>> {
@@ -206,8 +205,8 @@ fn machine<'a>(
         },
         icount: options.icount,
         cpus: options.cpus,
-        memory: &options.memory,
-        kernel: image,
+        memory: options.memory(kernel),
+        kernel: &kernel.image,
         initramfs: folder.file(INITRAMFS),
         append: &options.append,
         console_log: folder.file(CONSOLE_LOG),
@@ -230,6 +229,7 @@ fn contents(
         programs: options.programs()?,
         command: initramfs::script(&variables, command)?,
         end,
+        kmemleak: options.kmemleak,
     })
 }
 

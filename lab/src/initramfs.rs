@@ -26,6 +26,8 @@ pub struct Contents {
     pub command: Vec<u8>,
     /// The text that ends the command's output; without one the command gets the console.
     pub end: Option<String>,
+    /// Whether leaked memory is looked for after the command.
+    pub kmemleak: bool,
 }
 
 /// A shell script that becomes `command`, with these variables set.
@@ -72,6 +74,9 @@ pub fn build(contents: &Contents) -> Result<Vec<u8>> {
     archive.add("lab/command", PLAIN, &contents.command)?;
     if let Some(end) = &contents.end {
         archive.add("lab/end", PLAIN, end.as_bytes())?;
+    }
+    if contents.kmemleak {
+        archive.add("lab/kmemleak", PLAIN, &[])?;
     }
     archive.add_file("bin/busybox", EXECUTABLE, &contents.busybox)?;
     for (folder, mode, paths) in [
@@ -140,6 +145,7 @@ mod tests {
             programs: programs.iter().map(make).collect(),
             command: b"exec true\n".to_vec(),
             end: Some("the end".into()),
+            kmemleak: false,
         }
     }
 

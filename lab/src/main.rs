@@ -1,6 +1,6 @@
 //! The lab: prepares kernel trees, boots guests under QEMU, and runs commands in them.
 //!
-//! One file per verb (`tree`, `run`, `shell`, `bench`, `runner`); below them, `guest` is one run of a guest,
+//! One file per verb (`tree`, `run`, `shell`, `bench`, `suites`, `runner`); below them, `guest` is one run of a guest,
 //! `ports` carries its streams, `initramfs` is what is in it, `qemu` the machine around it,
 //! `qmp` how to talk to that machine, and `cache` where all of it lies.
 
@@ -23,7 +23,9 @@ mod run;
 mod runner;
 mod shell;
 mod steps;
+mod suites;
 mod tree;
+mod variant;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -41,6 +43,7 @@ enum Lab {
     Run(run::Args),
     Shell(shell::Args),
     Bench(bench::Args),
+    Suites(suites::Args),
     Runner(runner::Args),
 }
 
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Lab::Run(args) => run::main(args),
         Lab::Shell(args) => shell::main(args),
         Lab::Bench(args) => bench::main(args),
+        Lab::Suites(args) => suites::main(args),
         Lab::Runner(args) => runner::main(args),
     };
     match result {

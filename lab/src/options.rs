@@ -1,6 +1,7 @@
 //! The options that `run`, `shell` and `runner` share: which guest, with what in it.
 
 use crate::arch::{Arch, Named, ARCHES};
+use crate::variant::Variant;
 use crate::{cache, elf, tree};
 use anyhow::{bail, Context, Result};
 use std::ffi::{OsStr, OsString};
@@ -16,12 +17,15 @@ pub struct Options {
     /// Architecture of the guest: arm64 or x86_64
     #[arg(long, env = "RLKM_ARCH", default_value = "arm64")]
     arch: Named,
+    /// Which of the lab's own trees of that architecture to boot
+    #[arg(long, env = "RLKM_VARIANT", value_enum, default_value_t)]
+    variant: Variant,
     /// Number of CPUs
     #[arg(long, value_name = "N", env = "RLKM_CPUS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: u32,
-    /// Memory, as QEMU writes it
-    #[arg(long, value_name = "SIZE", env = "RLKM_MEMORY", default_value = "256M")]
-    pub memory: String,
+    /// Memory, as QEMU writes it [default: 256M, and 1G for a kernel with KASAN]
+    #[arg(long, value_name = "SIZE", env = "RLKM_MEMORY")]
+    memory: Option<String>,
     /// More words for the kernel's command line
     #[arg(
         long,
@@ -32,7 +36,8 @@ pub struct Options {
         hide_default_value = true
     )]
     pub append: String,
-    /// Time limit of the whole run; 0 is none [default: 300, and none for a shell]
+    /// Time limit of the whole run; 0 is none [default: 300, 3600 for a kernel with KASAN, and none
+    /// for a shell]
     #[arg(long, value_name = "SECONDS", env = "RLKM_TIMEOUT")]
     timeout: Option<u64>,
     /// Boot the image of this prepared tree [default: the lab's own tree]
@@ -59,6 +64,9 @@ pub struct Options {
     /// Count instructions: under TCG, a nanosecond of the guest's time is one instruction
     #[arg(long)]
     pub icount: bool,
+    /// After the command, look for leaked memory: the kernel needs CONFIG_DEBUG_KMEMLEAK
+    #[arg(long)]
+    pub kmemleak: bool,
     /// Have QEMU's monitor connect to this socket, where somebody listens who speaks QMP
     #[arg(long, value_name = "SOCKET")]
     pub qmp: Option<PathBuf>,
@@ -77,6 +85,12 @@ pub enum Accel {
     Tcg,
 }
 
+/// What is booted.
+pub struct Kernel {
+    pub image: PathBuf,
+    pub variant: Variant,
+}
+
 impl Options {
     pub fn arch(&self) -> &'static Arch {
         self.arch.0
@@ -93,19 +107,32 @@ impl Options {
         Ok(())
     }
 
-    pub fn timeout(&self, default: u64) -> Option<Duration> {
+    /// The time limit that was given, or for a run that of the kernel.
+    pub fn timeout(&self, kernel: Option<&Kernel>) -> Option<Duration> {
+        let default = kernel.map_or(0, |kernel| kernel.variant.timeout());
         match self.timeout.unwrap_or(default) {
             0 => None,
             seconds => Some(Duration::from_secs(seconds)),
         }
     }
 
-    /// The kernel image to boot.
-    pub fn image(&self) -> Result<PathBuf> {
-        let image = match (&self.image, &self.kdir) {
-            (Some(image), _) => image.clone(),
-            (None, Some(kdir)) => kdir.join(self.arch().image),
-            (None, None) => tree::image(self.arch())?,
+    pub fn memory(&self, kernel: &Kernel) -> String {
+        let memory = self.memory.as_deref();
+        memory.unwrap_or_else(|| kernel.variant.memory()).to_owned()
+    }
+
+    /// The kernel to boot.
+    pub fn kernel(&self) -> Result<Kernel> {
+        let (image, variant) = match (&self.image, &self.kdir) {
+            (Some(image), _) => (image.clone(), self.variant),
+            (None, Some(kdir)) => {
+                let variant = Variant::of_tree(kdir).unwrap_or(self.variant);
+                (kdir.join(self.arch().image), variant)
+            }
+            (None, None) => {
+                let kdir = tree::kdir(self.arch(), self.variant)?;
+                (kdir.join(self.arch().image), self.variant)
+            }
         };
         if !image.is_file() {
             bail!(
@@ -114,7 +141,7 @@ impl Options {
                 self.arch()
             );
         }
-        Ok(image)
+        Ok(Kernel { image, variant })
     }
 
     /// The modules that go into the guest.

@@ -15,7 +15,7 @@ pub struct Machine<'a> {
     /// A nanosecond of the guest's time is one instruction, and idle time passes at once.
     pub icount: bool,
     pub cpus: u32,
-    pub memory: &'a str,
+    pub memory: String,
     pub kernel: &'a Path,
     pub initramfs: PathBuf,
     /// Added to the kernel's command line.
@@ -61,7 +61,7 @@ impl Machine<'_> {
             os("-smp"),
             os(&self.cpus.to_string()),
             os("-m"),
-            os(self.memory),
+            os(&self.memory),
         ]);
         add(&[
             "-nodefaults",
@@ -177,7 +177,7 @@ mod tests {
             kvm,
             icount: !kvm,
             cpus: 4,
-            memory: "64M",
+            memory: "64M".into(),
             kernel: Path::new("/k"),
             initramfs: "/i".into(),
             append: "quiet",

@@ -26,6 +26,7 @@ Exit status:
   120  the lab's own error
   121  boot failure: the guest never came to the command
   122  kernel panic or oops, or the guest stopped under the command
+  123  the command ended with 0, but memory was leaked (--kmemleak)
   124  time-out
   141  nobody reads the output any more
 With 121, 122 and 124 the run's folder is named and the last console lines are shown.

@@ -2,6 +2,7 @@
 
 use crate::guest;
 use crate::options::Options;
+use crate::variant::Variant;
 use anyhow::{Context, Result};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,7 +10,8 @@ use std::path::PathBuf;
 /// Run a program that cargo built, in a guest of its architecture (cargo's `runner`).
 ///
 /// Options come from RLKM_CPUS and the other variables. RLKM_*, RUST_BACKTRACE, RUST_LOG,
-/// RUST_TEST_* and NO_COLOR are passed on to the program.
+/// RUST_TEST_* and NO_COLOR are passed on to the program. A debug kernel looks for leaked memory
+/// afterwards.
 #[derive(clap::Args)]
 #[command(after_help = crate::run::EXIT_STATUS)]
 pub struct Args {
@@ -33,6 +35,7 @@ const PASSED_ON: [&str; 5] = [
 pub fn main(mut args: Args) -> Result<u8> {
     args.options.follow(&args.binary)?;
     args.options.test_modules = true;
+    args.options.kmemleak |= args.options.kernel()?.variant == Variant::Debug;
     let env: Vec<(String, OsString)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
         .filter(|(name, _)| PASSED_ON.iter().any(|prefix| name.starts_with(prefix)))

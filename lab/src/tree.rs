@@ -6,6 +6,7 @@ use crate::cache::{self, find_program, Lock};
 use crate::fragment;
 use crate::inputs::Inputs;
 use crate::steps::{Steps, Total};
+use crate::variant::Variant;
 use anyhow::{bail, Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,9 @@ pub struct Args {
     /// Architecture of the kernel: arm64 or x86_64
     #[arg(long, env = "RLKM_ARCH", default_value = "arm64")]
     arch: Named,
+    /// What the kernel is for
+    #[arg(long, env = "RLKM_VARIANT", value_enum, default_value_t)]
+    variant: Variant,
     /// Only print a path of the prepared tree, and build nothing
     #[arg(long, value_name = "WHAT")]
     print: Option<Print>,
@@ -41,7 +45,7 @@ enum Print {
 }
 
 pub fn main(args: Args) -> Result<()> {
-    let plan = Plan::new(args.arch.0)?;
+    let plan = Plan::new(args.arch.0, args.variant)?;
     match args.print {
         Some(Print::Kdir) => println!("{}", plan.dir.display()),
         Some(Print::Image) => println!("{}", plan.image().display()),
@@ -50,7 +54,7 @@ pub fn main(args: Args) -> Result<()> {
             crate::busybox::prepare(args.arch.0)?;
             eprintln!(
                 "lab: the {} tree is ready: {}",
-                args.arch.0,
+                plan.name,
                 plan.dir.display()
             );
         }
@@ -58,18 +62,15 @@ pub fn main(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The image of the lab's own tree, which must be ready.
-pub fn image(arch: &'static Arch) -> Result<PathBuf> {
-    Ok(kdir(arch)?.join(arch.image))
-}
-
 /// The lab's own tree, which must be ready.
-pub fn kdir(arch: &'static Arch) -> Result<PathBuf> {
-    let plan = Plan::new(arch)?;
+pub fn kdir(arch: &'static Arch, variant: Variant) -> Result<PathBuf> {
+    let plan = Plan::new(arch, variant)?;
     if !cache::is_ready(&plan.dir) {
         bail!(
-            "there is no finished {arch} tree for this checkout and these tools{}; \
-             run `make tree ARCH={arch}`, or name an image with --image or a tree with --kdir",
+            "there is no finished {} tree for this checkout and these tools{}; \
+             run `make tree ARCH={arch} VARIANT={variant}`, or name an image with --image or a tree \
+             with --kdir",
+            plan.name,
             plan.why()?
         );
     }
@@ -118,6 +119,8 @@ fn clang_of(llvm: &str) -> String {
 /// A tree to be made, or made already.
 struct Plan {
     arch: &'static Arch,
+    /// Of the architecture and the variant.
+    name: String,
     checkout: PathBuf,
     tools: Tools,
     tarball: PathBuf,
@@ -129,15 +132,18 @@ struct Plan {
 }
 
 impl Plan {
-    fn new(arch: &'static Arch) -> Result<Plan> {
+    fn new(arch: &'static Arch, variant: Variant) -> Result<Plan> {
         let checkout = cache::checkout()?;
         let tools = Tools::find()?;
         let (tarball, version) = linux_source()?;
         let patches = patches(&checkout.join("scripts/patches"))?;
-        let fragments = vec![
+        let mut fragments = vec![
             checkout.join(".config.fragment"),
             checkout.join(format!(".config.fragment.{arch}")),
         ];
+        if variant != Variant::Plain {
+            fragments.push(checkout.join(format!(".config.fragment.{variant}")));
+        }
 
         let mut inputs = Inputs::default();
         inputs.text("source", &version);
@@ -167,6 +173,7 @@ impl Plan {
         inputs.text("recipe", RECIPE);
 
         let cache = cache::dir()?;
+        let name = variant.tree(arch);
         Ok(Plan {
             arch,
             checkout,
@@ -175,7 +182,8 @@ impl Plan {
             patches,
             fragments,
             source: cache.join("src").join(source_key),
-            dir: cache.join("tree").join(format!("{arch}-{}", inputs.key())),
+            dir: cache.join("tree").join(format!("{name}-{}", inputs.key())),
+            name,
             inputs,
         })
     }
@@ -190,14 +198,14 @@ impl Plan {
             return Ok(());
         }
         let name = format!("tree-{}", file_name(&self.dir));
-        let _lock = Lock::take(&name, &format!("the {} kernel tree", self.arch))?;
+        let _lock = Lock::take(&name, &format!("the {} kernel tree", self.name))?;
         if cache::is_ready(&self.dir) {
             return Ok(());
         }
         for tool in ["make", "flex", "bison", "bc", "tar", "xz", "patch"] {
             find_program(tool).with_context(|| format!("no {tool} on PATH; {SETUP}"))?;
         }
-        eprintln!("lab: making the {} kernel tree{}", self.arch, self.why()?);
+        eprintln!("lab: making the {} kernel tree{}", self.name, self.why()?);
         let steps = Steps::new(cache::dir()?.join("log").join(format!("{name}.log")))?;
         self.unpack(&steps)?;
         cache::start_over(&self.dir)?;
@@ -208,7 +216,7 @@ impl Plan {
         cache::mark_ready(&self.dir)
     }
 
-    /// Which inputs are not those of the newest finished tree of this architecture.
+    /// Which inputs are not those of the newest finished tree of this name.
     fn why(&self) -> Result<String> {
         let earlier = match self.newest()? {
             Some(earlier) => earlier,
@@ -223,7 +231,7 @@ impl Plan {
         ))
     }
 
-    /// The newest finished tree of this architecture.
+    /// The newest finished tree of this name.
     fn newest(&self) -> Result<Option<PathBuf>> {
         let folder = cache::dir()?.join("tree");
         if !folder.is_dir() {
@@ -232,7 +240,11 @@ impl Plan {
         let mut trees = Vec::new();
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            if file_name(&path).starts_with(&format!("{}-", self.arch)) && cache::is_ready(&path) {
+            let name = file_name(&path);
+            let has_name = name
+                .rsplit_once('-')
+                .map_or(false, |(name, _)| name == self.name);
+            if has_name && cache::is_ready(&path) {
                 trees.push((fs::metadata(path.join(INPUTS))?.modified()?, path));
             }
         }
@@ -319,7 +331,7 @@ impl Plan {
         let counts = |line: &str| {
             line.starts_with("  ") && line[2..].starts_with(|c: char| c.is_ascii_uppercase())
         };
-        let name = format!("building the {} kernel", self.arch);
+        let name = format!("building the {} kernel", self.name);
         let count = steps.run_counting(&name, total, &mut make, counts)?;
         for file in [self.arch.image, "Module.symvers"] {
             if !self.dir.join(file).is_file() {

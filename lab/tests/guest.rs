@@ -54,6 +54,12 @@ fn the_status_of_the_command_comes_back() {
 }
 
 #[test]
+fn a_kernel_that_cannot_look_for_leaks_does_not_pass_for_one_that_found_none() {
+    let output = run(&["--kmemleak"], &["true"]);
+    assert_ended(&output, 123, &["CONFIG_DEBUG_KMEMLEAK"]);
+}
+
+#[test]
 fn stdout_and_stderr_are_apart_and_the_console_is_in_neither() {
     let output = run(
         &[],

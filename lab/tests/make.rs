@@ -461,10 +461,13 @@ fn help_names_every_target() {
         "demo",
         "shell",
         "test",
+        "check",
         "tree",
         "kdir",
         "image",
         "KDIR=",
+        "VARIANT=",
+        "CPUS=",
     ] {
         assert!(
             said.lines().any(|line| line.trim_start().starts_with(name)),

@@ -42,6 +42,7 @@ impl Fake {
         };
         fake.write("checkout/.config.fragment", "CONFIG_RUST=y\nCONFIG_SMP=y\n");
         fake.write("checkout/.config.fragment.arm64", "CONFIG_ARM=y\n");
+        fake.write("checkout/.config.fragment.debug", "CONFIG_KASAN=y\n");
         fake.write("checkout/scripts/patches/0001-x.patch", PATCH);
         fake.write("linux/Makefile", "unpatched\n");
         for (name, script) in [
@@ -161,6 +162,27 @@ fn a_changed_fragment_makes_another_tree_and_is_named() {
     assert_eq!(fake.kdir(), first);
     assert_ended(&fake.tree(), 0, &[]);
     assert_eq!(fake.builds(), 2, "the first tree is still there");
+}
+
+#[test]
+fn the_debug_variant_is_a_tree_beside_the_plain_one() {
+    let fake = Fake::new();
+    let debug = || {
+        let mut lab = fake.lab();
+        lab.args(["--variant", "debug"]);
+        lab
+    };
+    let output = debug().output().unwrap();
+    assert_ended(&output, 0, &["building the arm64-debug kernel done"]);
+    let output = debug().args(["--print", "image"]).output().unwrap();
+    let image = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim_end());
+    let kdir = image.ancestors().nth(4).unwrap();
+    let config = fs::read_to_string(kdir.join(".config")).unwrap();
+    assert!(
+        config.contains("CONFIG_SMP=y") && config.contains("CONFIG_KASAN=y"),
+        "{config}"
+    );
+    assert!(!fake.kdir().exists(), "the plain tree is another one");
 }
 
 #[test]

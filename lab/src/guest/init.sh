@@ -1,9 +1,11 @@
 #!/bin/busybox sh
 # PID 1 of the lab's guest: mounts what programs expect, runs /lab/command, powers off.
 #
-# The lab writes two files for each run: /lab/command, and, unless the command is to have the
-# console, /lab/end: a random text that is sent after the command's output, so that the lab
-# knows that it has all of it.
+# The lab writes these files for a run:
+#   /lab/command
+#   /lab/end       unless the command is to have the console: a random text that is sent after the
+#                  command's output, so that the lab knows that it has all of it
+#   /lab/kmemleak  if leaked memory is looked for after the command
 
 export PATH=/bin HOME=/ TERM=linux
 
@@ -66,10 +68,37 @@ exec 3<"$stdin" 4>"$stdout" 5>"$stderr" 6<>"$status"
 # This write waits until the host's end of the status port is there, and with it those of the others.
 echo run >&6
 
+kmemleak=/sys/kernel/debug/kmemleak
+
+# Prints what kmemleak finds, and fails if that is anything. Threads named `leaks` do it on purpose.
+no_leaks() {
+    if [ ! -e $kmemleak ]; then
+        echo "lab: this kernel cannot look for leaked memory; is it built with CONFIG_DEBUG_KMEMLEAK?" >&2
+        return 1
+    fi
+    # It reports what is 5 s old and has not changed since the scan before.
+    echo scan >$kmemleak && sleep 5 && echo scan >$kmemleak || return 1
+    if ! awk '
+        /^unreferenced object/ { n++ }
+        { text[n] = text[n] $0 "\n" }
+        /^  comm "leaks"/ { on_purpose[n] = 1 }
+        END {
+            for (; n > 0; n--)
+                if (!on_purpose[n]) { printf "%s", text[n]; found = 1 }
+            exit found
+        }' $kmemleak >&2; then
+        echo "lab: that memory is leaked: allocated, and nothing refers to it any more" >&2
+        return 1
+    fi
+}
+
 # Runs the command and ends the guest, once the lab has answered that it read everything.
 serve() {
     setsid sh /lab/command 3<&- 4>&- 5>&- 6>&-
     result=$?
+    if [ -e /lab/kmemleak ] && ! no_leaks && [ $result = 0 ]; then
+        result=123
+    fi
     cat /lab/end
     cat /lab/end >&2
     echo "status $result" >&6

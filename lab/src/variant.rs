@@ -1,0 +1,81 @@
+//! What a kernel is built for: to be used, or to find faults.
+
+use crate::arch::Arch;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// A kernel's variant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Variant {
+    #[default]
+    Plain,
+    /// With .config.fragment.debug: the kernel's own detectors, and injected faults
+    Debug,
+}
+
+impl Variant {
+    /// That of a built tree, whoever has built it: KASAN is what makes the difference for a guest.
+    pub fn of_tree(kdir: &Path) -> io::Result<Variant> {
+        let config = fs::read_to_string(kdir.join(".config"))?;
+        let is_debug = config.lines().any(|line| line == "CONFIG_KASAN=y");
+        Ok(if is_debug {
+            Variant::Debug
+        } else {
+            Variant::Plain
+        })
+    }
+
+    /// The name of its trees, which are kept side by side.
+    pub fn tree(self, arch: &Arch) -> String {
+        match self {
+            Variant::Plain => arch.name.to_owned(),
+            Variant::Debug => format!("{arch}-{self}"),
+        }
+    }
+
+    /// A guest's memory, as QEMU writes it: KASAN takes an eighth, and keeps for a while what is
+    /// freed.
+    pub fn memory(self) -> &'static str {
+        match self {
+            Variant::Plain => "256M",
+            Variant::Debug => "1G",
+        }
+    }
+
+    /// The seconds after which a guest is given up.
+    pub fn timeout(self) -> u64 {
+        match self {
+            Variant::Plain => 300,
+            Variant::Debug => 3_600,
+        }
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Variant::Plain => "plain",
+            Variant::Debug => "debug",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trees_config_tells_its_variant() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Variant::of_tree(dir.path()).is_err());
+        for (config, variant) in [
+            ("CONFIG_SMP=y\n# CONFIG_KASAN is not set\n", Variant::Plain),
+            ("CONFIG_KASAN=y\nCONFIG_SMP=y\n", Variant::Debug),
+        ] {
+            fs::write(dir.path().join(".config"), config).unwrap();
+            assert_eq!(Variant::of_tree(dir.path()).unwrap(), variant);
+        }
+    }
+}
