@@ -5,6 +5,11 @@
 
 ## ARCH=arm64         the guest's architecture: arm64 or x86_64
 ARCH ?= arm64
+## VARIANT=plain      of the lab's kernel: plain, or debug, which looks for faults
+VARIANT ?= plain
+## CPUS=1,2,4         with how many CPUs the guests are tested, each; 4 with VARIANT=debug
+CPUS ?= $(if $(filter debug,$(VARIANT)),4,1$(comma)2$(comma)4)
+comma := ,
 ## KDIR=              a built 6.1 tree with CONFIG_RUST=y, instead of the lab's
 KDIR ?=
 ## RUSTC= BINDGEN= LLVM= CROSS_COMPILE=   instead of what the tree was built with
@@ -44,10 +49,10 @@ endif
 lab := $(not_make) target/debug/lab
 
 # The tree that is built against and booted: KDIR if it is given, else the lab's.
-find_kdir := kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --print kdir)
+find_kdir := kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --variant $(VARIANT) --print kdir)
 
 .NOTPARALLEL:
-.PHONY: modules modules_install clean demo test bench lint host-tests clippy-modules \
+.PHONY: modules modules_install clean demo test check bench lint host-tests clippy-modules \
 	check-panics guest-tests bench-program \
 	shell setup tree kdir image lab userland help
 
@@ -99,20 +104,34 @@ shell: modules userland ## a shell in a guest that has all modules and programs
 # Kbuild then makes the modules in tests/modules, too.
 host-tests guest-tests test-%: export TESTS = y
 
-test: lint host-tests clippy-modules guest-tests ## all checks; in the guest with 1, 2 and 4 CPUs
+# What runs on the host is the same with any kernel.
+test: $(if $(filter debug,$(VARIANT)),,lint host-tests clippy-modules) guest-tests ## all checks, and all tests in guests
+
+check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
+	+@$(MAKE) --no-print-directory test ARCH=arm64 VARIANT=plain
+	+@$(MAKE) --no-print-directory guest-tests ARCH=arm64 VARIANT=debug
+	+@$(MAKE) --no-print-directory guest-tests ARCH=x86_64 VARIANT=plain CPUS=4
+	@$(lab) suites --table
 
 test-%: modules userland ## the guest's tests of one module, as in test-hello
 	@$(find_kdir) && $(guest_test) --test $*
 
-# Safe code can do one thing that harms the kernel: panic.
+# Safe code can do one thing that harms the kernel: panic. What asserts is meant to.
 check-panics: modules ## make sure that no module can panic
-	@scripts/check-panics.sh *.ko
+	@$(find_kdir) && if grep -qx CONFIG_RUST_DEBUG_ASSERTIONS=y "$$kdir/.config"; then \
+		echo 'rlkm: not looking for panics: the tree has CONFIG_RUST_DEBUG_ASSERTIONS'; \
+	else \
+		scripts/check-panics.sh *.ko; \
+	fi
 
 guest-tests: modules check-panics userland
-	@$(find_kdir) && for cpus in 1 2 4; do \
-		echo "rlkm: tests in a guest with $$cpus CPU(s)" && \
-		RLKM_CPUS=$$cpus $(guest_test) || exit; \
-	done
+	@echo 'rlkm: tests in guests: $(ARCH), $(VARIANT)'
+	@$(find_kdir) && $(for_guest) $(cargo) test --locked --target $(target) -p tests --no-run \
+		--message-format=json-render-diagnostics --lib --tests $(suites_$(VARIANT)) | \
+		$(lab) suites --arch $(ARCH) --kdir "$$kdir" --cpus $(CPUS)
+
+# Those that need what only the debug kernel has.
+suites_debug := --test detectors --test faults
 
 userland: lab
 	@$(for_guest) $(cargo) build --locked --target $(target) $(programs)
@@ -161,7 +180,7 @@ setup: ## install what building needs: Debian packages and bindgen
 	@$(not_make) scripts/setup.sh
 
 tree: lab ## prepare the lab's kernel tree for ARCH
-	@$(if $(KDIR),,$(lab) tree --arch $(ARCH))
+	@$(if $(KDIR),,$(lab) tree --arch $(ARCH) --variant $(VARIANT))
 
 lab: setup
 	@$(cargo) build --locked --quiet -p lab
