@@ -325,7 +325,7 @@ impl MiscDevice for OpenFile {
 
     fn open(queue: &Arc<Queue>, _file: &File) -> Result<Self> {
         Ok(OpenFile {
-            session: new_semaphore!(Session::new())?,
+            session: new_semaphore!(Session::new(), "ksort_session")?,
             queue: queue.clone(),
         })
     }

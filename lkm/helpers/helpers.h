@@ -124,8 +124,18 @@ bool lkm_down_write_trylock(struct rw_semaphore *sem);
 void lkm_up_read(struct rw_semaphore *sem);
 void lkm_up_write(struct rw_semaphore *sem);
 
-/* semaphore.c */
-void lkm_sema_init(struct semaphore *sem, int val);
+/* semaphore.c: with one holder, of whom lockdep knows */
+struct lkm_semaphore {
+	struct semaphore sem;
+#ifdef CONFIG_DEBUG_LOCK_ALLOC
+	struct lockdep_map dep_map;
+#endif
+};
+void lkm_sema_init(struct lkm_semaphore *lock, const char *name, struct lock_class_key *key);
+void lkm_down(struct lkm_semaphore *lock);
+int lkm_down_interruptible(struct lkm_semaphore *lock);
+bool lkm_down_trylock(struct lkm_semaphore *lock);
+void lkm_up(struct lkm_semaphore *lock);
 
 /* source.c: see ../source.rs */
 struct lkm_source {

@@ -20,15 +20,16 @@ use crate::{
 ///
 /// Under it one may sleep. Who waits sleeps at once; for a [`Mutex`](super::Mutex)
 /// one first spins while its holder runs. `lock` does not mind signals, and where
-/// one must not sleep it spins, perhaps for ever, after a warning. lockdep does not
-/// know it. See [`new_semaphore!`](crate::new_semaphore!).
+/// one must not sleep it spins, perhaps for ever, after a warning. lockdep, which
+/// does not look at C's semaphores, looks at these.
+/// See [`new_semaphore!`](crate::new_semaphore!).
 pub type Semaphore<T> = Lock<T, SemaphoreBackend>;
 
-/// Makes a [`Semaphore`]: `new_semaphore!(data)`, a [`Result`](crate::Result).
+/// Makes a [`Semaphore`]: `new_semaphore!(data, "name")`, a [`Result`](crate::Result).
 #[macro_export]
 macro_rules! new_semaphore {
-    ($data:expr) => {
-        $crate::with_lock_class!($crate::sync::Semaphore::new, ($data))
+    ($data:expr $(, $name:literal)?) => {
+        $crate::with_lock_class!($crate::sync::Semaphore::new, ($data) $(, $name)?)
     };
 }
 
@@ -46,7 +47,7 @@ impl<T> Semaphore<T> {
             return Err(EDEADLK);
         }
         // SAFETY: initialised, by the invariant of `Lock`.
-        if unsafe { bindings::down_interruptible(self.as_ptr()) } != 0 {
+        if unsafe { bindings::lkm_down_interruptible(self.as_ptr()) } != 0 {
             return Err(ERESTARTSYS);
         }
         // SAFETY: just taken.
@@ -59,18 +60,18 @@ pub struct SemaphoreBackend;
 
 // SAFETY: a semaphore that begins with 1 has one holder at a time.
 unsafe impl Backend for SemaphoreBackend {
-    type State = bindings::semaphore;
+    type State = bindings::lkm_semaphore;
     type GuardState = ();
 
-    unsafe fn init(ptr: *mut Self::State, _name: &'static CStr, _key: &'static LockClassKey) {
-        // SAFETY: the caller's promise.
-        unsafe { bindings::lkm_sema_init(ptr, 1) };
+    unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey) {
+        // SAFETY: the caller's promise; name and key are static.
+        unsafe { bindings::lkm_sema_init(ptr, name.as_char_ptr(), key.as_ptr()) };
     }
 
     unsafe fn lock(ptr: *mut Self::State) {
         if may_sleep() {
             // SAFETY: the caller's promise.
-            unsafe { bindings::down(ptr) };
+            unsafe { bindings::lkm_down(ptr) };
         } else {
             // A bug that was warned of. This may never end, but does no harm.
             // SAFETY: the caller's promise.
@@ -81,12 +82,12 @@ unsafe impl Backend for SemaphoreBackend {
     }
 
     unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
-        // SAFETY: the caller's promise. C returns 0 if it was taken.
-        (unsafe { bindings::down_trylock(ptr) } == 0).then(|| ())
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_down_trylock(ptr) }.then(|| ())
     }
 
     unsafe fn unlock(ptr: *mut Self::State, _state: &()) {
         // SAFETY: the caller's promise.
-        unsafe { bindings::up(ptr) };
+        unsafe { bindings::lkm_up(ptr) };
     }
 }
