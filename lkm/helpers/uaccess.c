@@ -25,14 +25,48 @@ static noinline unsigned long refuse_to_copy(unsigned long n)
 	return n;
 }
 
+/*
+ * Under a spin lock the copy is a bug, and this says so. copy_from_user would
+ * have lockdep say the same, of the lock that one waits for a page with: its
+ * last word, for after a report it is off. Where it cannot wait it does not.
+ */
+static bool begin_copy(void)
+{
+	if (!IS_ENABLED(CONFIG_PROVE_LOCKING) || !in_atomic())
+		return false;
+	__might_sleep(__FILE__, __LINE__);
+	pagefault_disable();
+	return true;
+}
+
+static void end_copy(bool is_bug)
+{
+	if (is_bug)
+		pagefault_enable();
+}
+
 unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n)
 {
-	return likely(may_copy()) ? copy_from_user(to, from, n) : refuse_to_copy(n);
+	bool is_bug;
+
+	if (unlikely(!may_copy()))
+		return refuse_to_copy(n);
+	is_bug = begin_copy();
+	n = copy_from_user(to, from, n);
+	end_copy(is_bug);
+	return n;
 }
 
 unsigned long lkm_copy_to_user(void __user *to, const void *from, unsigned long n)
 {
-	return likely(may_copy()) ? copy_to_user(to, from, n) : refuse_to_copy(n);
+	bool is_bug;
+
+	if (unlikely(!may_copy()))
+		return refuse_to_copy(n);
+	is_bug = begin_copy();
+	n = copy_to_user(to, from, n);
+	end_copy(is_bug);
+	return n;
 }
 
 /* As copy_to_user, but what is not in memory is left uncopied, not waited for. */
