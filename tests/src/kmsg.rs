@@ -6,6 +6,44 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use nix::errno::Errno;
 
+/// How the kernel's complaints begin, in small letters.
+const SPLATS: [&str; 22] = [
+    "------------[ cut here ]",
+    "bug",
+    "[ bug",
+    "kernel bug",
+    "warning",
+    "call trace",
+    // Of lockdep, RCU and the watchdogs
+    "debug_locks_warn_on",
+    "info: possible ",
+    "info: trying to register non-static key",
+    "info: task ",
+    "rcu: info: ",
+    "watchdog: bug",
+    "showing busy workqueues",
+    // Of what looks at memory, and at the objects in it
+    "ubsan:",
+    "odebug:",
+    "refcount_t:",
+    "list_add corruption",
+    "list_del corruption",
+    "unable to handle kernel",
+    "internal error:",
+    "oops",
+    "general protection fault",
+];
+
+/// What they say behind the name of a program or of a detector.
+const SPLATS_BEHIND_A_NAME: [&str; 3] = [
+    ": page allocation failure",
+    " new suspected memory leaks",
+    "memory leak detector disabled",
+];
+
+/// The most lines of a complaint that are shown.
+const SHOWN: usize = 100;
+
 /// One line of the kernel's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -39,11 +77,25 @@ impl Record {
     /// Whether the kernel complains of a fault here.
     fn is_splat(&self) -> bool {
         let text = self.text.trim_start().to_lowercase();
-        self.facility == 0
-            && ["bug", "warning", "call trace"]
-                .iter()
-                .any(|start| text.starts_with(start))
+        let begins = SPLATS.iter().any(|splat| text.starts_with(splat));
+        let holds = SPLATS_BEHIND_A_NAME
+            .iter()
+            .any(|splat| text.contains(splat));
+        self.facility == 0 && (begins || holds)
     }
+
+    /// Whether it is the line that many reports have above their first.
+    fn is_frame(&self) -> bool {
+        self.text.len() > 10 && self.text.bytes().all(|byte| byte == b'=')
+    }
+}
+
+/// The first complaint in the log, from its frame on.
+fn first_splat(records: &[Record]) -> Option<&[Record]> {
+    let place = records.iter().position(Record::is_splat)?;
+    let framed = place > 0 && records[place - 1].is_frame();
+    let start = place - usize::from(framed);
+    Some(&records[start..records.len().min(start + SHOWN)])
 }
 
 /// The kernel writes whatever is not printable ASCII, and the backslash, as `\xHH`.
@@ -106,13 +158,11 @@ impl KernelLog {
         }
     }
 
-    /// What is wrong in the log: a complaint of the kernel, with what stands around it, or that it
+    /// What is wrong in the log: a complaint of the kernel, with what stands below it, or that it
     /// was not read fast enough to say so.
     pub fn complaint(&mut self) -> Option<String> {
-        let records = self.records();
-        if let Some(place) = records.iter().position(Record::is_splat) {
-            let around = &records[place.saturating_sub(2)..records.len().min(place + 60)];
-            let lines: Vec<&str> = around.iter().map(|record| record.text.as_str()).collect();
+        if let Some(splat) = first_splat(self.records()) {
+            let lines: Vec<&str> = splat.iter().map(|record| record.text.as_str()).collect();
             return Some(format!("the kernel complained:\n{}", lines.join("\n")));
         }
         self.lost.then(|| {
@@ -143,15 +193,72 @@ mod tests {
         assert_eq!(record.text, "caf\u{e9} \\x41");
     }
 
+    fn record(text: &str) -> Record {
+        Record::parse(format!("4,1,2,-;{text}\n").as_bytes()).unwrap()
+    }
+
     #[test]
     fn complaints_of_the_kernel_are_told_from_words_of_a_module() {
-        let is_splat = |line: &[u8]| Record::parse(line).unwrap().is_splat();
-        assert!(is_splat(
-            b"4,1,2,-;WARNING: CPU: 0 PID: 1 at kernel/x.c:1 f+0x0/0x4\n"
-        ));
-        assert!(is_splat(b"3,1,2,-;BUG: scheduling while atomic: a/1/0x2\n"));
-        assert!(is_splat(b"4,1,2,-;Call Trace:\n"));
-        assert!(is_splat(b"4,1,2,-;Call trace:\n"));
-        assert!(!is_splat(b"4,1,2,-;printk_levels: WARNING\n"));
+        for line in [
+            "WARNING: CPU: 0 PID: 1 at kernel/x.c:1 f+0x0/0x4",
+            "WARNING: possible circular locking dependency detected",
+            "WARNING: suspicious RCU usage",
+            "[ BUG: Invalid wait context ]",
+            "DEBUG_LOCKS_WARN_ON(1)",
+            "INFO: possible recursive locking detected",
+            "INFO: trying to register non-static key.",
+            "INFO: task misc:73 blocked for more than 120 seconds.",
+            "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+            "rcu: INFO: rcu_preempt self-detected stall on CPU",
+            "watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [misc:73]",
+            "BUG: workqueue lockup - pool cpus=0 node=0 flags=0x0 nice=0 stuck for 31s!",
+            "Showing busy workqueues and worker pools:",
+            "BUG: scheduling while atomic: a/1/0x2",
+            "BUG: KASAN: slab-out-of-bounds in f+0x0/0x4 [hello]",
+            "BUG kmalloc-64 (Tainted: G           O      ): Redzone overwritten",
+            "UBSAN: array-index-out-of-bounds in /x.c:1:2",
+            "ODEBUG: free active (active state 0) object type: timer_list hint: f+0x0/0x4",
+            "refcount_t: saturated; leaking memory.",
+            "list_add corruption. prev->next should be next (0), but was 0. (prev=0).",
+            "list_del corruption, 0->next is NULL",
+            "kmemleak: 2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+            "kmemleak: Kernel memory leak detector disabled",
+            "insmod: page allocation failure: order:10, mode:0x40cc0(GFP_KERNEL|__GFP_COMP)",
+            "Unable to handle kernel NULL pointer dereference at virtual address 0",
+            "Internal error: Oops: 0000000096000004 [#1] PREEMPT SMP",
+            "Oops: 0002 [#1] PREEMPT SMP",
+            "general protection fault, maybe for address 0x0: 0000 [#1]",
+            "kernel BUG at mm/slub.c:1!",
+            "------------[ cut here ]------------",
+            "Call Trace:",
+            "Call trace:",
+        ] {
+            assert!(record(line).is_splat(), "{line}");
+        }
+        for line in [
+            "printk_levels: WARNING",
+            "hello: Call trace:",
+            "hello: loading out-of-tree module taints kernel.",
+            "kmemleak: Automatic memory scanning thread started",
+            "FAULT_INJECTION: forcing a failure.",
+            "==================================================================",
+        ] {
+            assert!(!record(line).is_splat(), "{line}");
+        }
+        let spoken = Record::parse(b"12,1,2,-;WARNING: of a program\n").unwrap();
+        assert!(!spoken.is_splat());
+    }
+
+    #[test]
+    fn a_complaint_is_shown_from_its_frame_on() {
+        let log = |lines: &[&str]| lines.iter().map(|line| record(line)).collect::<Vec<_>>();
+        let first = |lines: &[&str]| Some(first_splat(&log(lines))?[0].text.clone());
+        let frame = "============================================";
+        let warning = "WARNING: possible recursive locking detected";
+        assert_eq!(first(&["a", "", frame, warning]).as_deref(), Some(frame));
+        assert_eq!(first(&["a", warning, frame]).as_deref(), Some(warning));
+        assert_eq!(first(&[warning, frame, warning]).as_deref(), Some(warning));
+        assert_eq!(first(&["a", frame, "b"]), None);
+        assert_eq!(first_splat(&log(&[warning; 300])).unwrap().len(), SHOWN);
     }
 }

@@ -10,6 +10,7 @@ mod debug_kernel;
 mod errno;
 mod ioctl;
 mod kmsg;
+mod lockdep;
 mod memory;
 mod modinfo;
 mod module;
@@ -28,6 +29,7 @@ pub use cpus::{
 pub use debug_kernel::{is_debug_kernel, leaks_on_purpose, rounds};
 pub use ioctl::{assert_no_ioctls_but, ioctl_at};
 pub use kmsg::{KernelLog, Record};
+pub use lockdep::{lock_classes, lockdep_is_on};
 pub use memory::{free_memory, read_at, write_at, EdgeOfMemory, Gibibyte, KERNEL, UNMAPPED};
 pub use modinfo::modinfo;
 pub use module::{path_of, Module};

@@ -12,6 +12,7 @@ use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags}
 
 use crate::errno::errno;
 use crate::kmsg::{KernelLog, Record};
+use crate::lockdep;
 use crate::wait::holds_in_time;
 use crate::watchdog::Watchdog;
 
@@ -25,7 +26,8 @@ pub fn path_of(name: &str) -> PathBuf {
 }
 
 /// A loaded module. Dropping it unloads it and fails the test if the kernel has complained since
-/// it was loaded; a test that takes longer than its time ends the whole program, by name.
+/// it was loaded, or if lockdep is found to be off; a test that takes longer than its time ends the
+/// whole program, by name.
 pub struct Module {
     name: &'static str,
     loaded: bool,
@@ -122,10 +124,19 @@ impl Module {
     /// Takes a complaint of the kernel for what the test wanted to see: it must be there, and have
     /// `text` in it. What comes later is a failure again.
     #[track_caller]
-    pub fn expect_complaint(&mut self, text: &str) {
+    pub fn expect_complaint(&mut self, text: &str) -> String {
         let complaint = self.log.complaint().unwrap_or_default();
         assert!(complaint.contains(text), "no {text:?} in: {complaint}");
         self.log = KernelLog::from_now();
+        complaint
+    }
+
+    /// [`Module::expect_complaint`], of lockdep, which is off from then on, until the next boot.
+    #[track_caller]
+    pub fn expect_lockdep_report(&mut self, text: &str) -> String {
+        let report = self.expect_complaint(text);
+        lockdep::expect_off();
+        report
     }
 
     /// What the module itself has logged since it was loaded: not the kernel, which speaks in its
@@ -188,6 +199,7 @@ impl Drop for Module {
             }
         }
         failures.extend(self.log.complaint());
+        failures.extend(lockdep::complaint());
         if failures.is_empty() {
             return;
         }
