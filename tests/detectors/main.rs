@@ -1,0 +1,122 @@
+//! The detectors of a debug kernel are awake: each looks, and those for which there is a module
+//! with a fault find it.
+
+use std::fs;
+
+use tests::{lock_classes, lockdep_is_on, Module};
+
+/// Files that begin with a number, which is not 0 while the detector looks.
+const SWITCHES: [&str; 8] = [
+    "/proc/sys/kernel/hung_task_timeout_secs",
+    "/proc/sys/kernel/lock_stat",
+    "/proc/sys/kernel/soft_watchdog",
+    "/sys/kernel/slab/kmalloc-1k/poison",
+    "/sys/kernel/slab/kmalloc-1k/red_zone",
+    "/sys/kernel/slab/kmalloc-1k/sanity_checks",
+    "/sys/kernel/slab/kmalloc-1k/store_user",
+    "/sys/module/workqueue/parameters/watchdog_thresh",
+];
+
+/// Functions that are in the kernel if the detector is, which cannot be switched off.
+const FUNCTIONS: [&str; 6] = [
+    "__list_add_valid",
+    "__might_sleep",
+    "__ubsan_handle_out_of_bounds",
+    "debug_smp_processor_id",
+    "kasan_report",
+    "lockdep_rcu_suspicious",
+];
+
+fn read(path: &str) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}; VARIANT=debug"))
+}
+
+#[track_caller]
+fn load(name: &'static str, parameter: &str) -> Module {
+    Module::load(name, &[parameter]).unwrap_or_else(|error| panic!("{name} {parameter}: {error}"))
+}
+
+#[test]
+fn all_are_in_the_kernel_and_switched_on() {
+    // What the scan says fails this test.
+    let _module = load("lockdep_lesson", "lesson=one_order");
+    assert!(lockdep_is_on(), "lockdep");
+    for path in SWITCHES {
+        let value = read(path);
+        assert!(value.trim().parse() != Ok(0), "{path}: {value}");
+    }
+    let symbols = read("/proc/kallsyms");
+    for function in FUNCTIONS {
+        let end = format!(" {function}");
+        assert!(
+            symbols.lines().any(|line| line.ends_with(&end)),
+            "{function}"
+        );
+    }
+    // Once it has run out of memory, it has none of these any more.
+    let objects = read("/sys/kernel/debug/debug_objects/stats");
+    let used = objects.lines().find(|line| line.starts_with("pool_used"));
+    let used = used.and_then(|line| line.split_once(':')?.1.parse().ok());
+    assert!(used > Some(0), "{objects}");
+    // It takes no commands once it has given up.
+    fs::write("/sys/kernel/debug/kmemleak", "scan").expect("kmemleak");
+}
+
+#[test]
+fn sleeping_under_a_spin_lock_is_reported_with_the_locks_name() {
+    let mut module = load("misc_spinlock", "buggy=1");
+    fs::write("/dev/misc_spinlock", "of a debug kernel").unwrap();
+    let said = module.expect_complaint("BUG: sleeping function called from invalid context");
+    assert!(said.contains("(misc_spinlock){"), "{said}");
+}
+
+#[test]
+fn a_reference_count_that_runs_over_is_reported() {
+    // The kernel warns once of each kind, until it is told to do so again.
+    fs::write("/sys/kernel/debug/clear_warn_once", "1").expect("clear_warn_once");
+    let mut module = load("misc_refcount", "buggy=1");
+    let node = fs::File::open("/dev/misc_refcount").unwrap();
+    let said = module.expect_complaint("refcount_t: saturated; leaking memory");
+    assert!(said.contains("[misc_refcount]"), "{said}");
+    drop(node);
+    module.expect_complaint("refcount_t: decrement hit 0; leaking memory");
+}
+
+/// Those of lockdep_lesson, in order. One without a name is called after its place.
+fn lessons() -> Vec<String> {
+    let mut classes = lock_classes();
+    classes.retain(|class| class.contains("lesson"));
+    for class in &mut classes {
+        if class.contains("/lockdep_lesson.rs:") {
+            *class = "its place".to_owned();
+        }
+    }
+    classes.sort();
+    classes
+}
+
+#[test]
+fn each_place_that_makes_locks_is_a_class_with_a_name_until_the_module_is_gone() {
+    // Again: what is left of one round has a number behind its name in the next.
+    for _ in 0..3 {
+        let module = load("lockdep_lesson", "lesson=classes");
+        let expected = [
+            "its place",
+            "lesson_loop",
+            "lesson_mutex",
+            "lesson_place",
+            "lesson_place#2",
+            "lesson_rcu_pointer",
+            "lesson_rwsem",
+            "lesson_semaphore",
+            "lesson_spinlock",
+            "lesson_spinlock_irq",
+            "lesson_timer",
+            "lesson_wait_queue",
+            "lesson_work",
+        ];
+        assert_eq!(lessons(), expected);
+        drop(module);
+        assert_eq!(lessons(), [""; 0]);
+    }
+}
