@@ -89,7 +89,7 @@ pub fn run(options: &Options, env: &[(String, OsString)], command: &[OsString]) 
     let kernel = options.kernel()?;
     let limit = options.timeout(Some(&kernel));
     let end = ports::random_text()?;
-    let contents = contents(options, env, command, Some(end.clone()))?;
+    let contents = contents(options, &kernel, env, command, Some(end.clone()))?;
     let folder = Folder::new()?;
 
     let mut ours = Vec::new();
@@ -153,7 +153,7 @@ pub fn run(options: &Options, env: &[(String, OsString)], command: &[OsString]) 
 /// Gives the terminal to a shell on a new guest's console.
 pub fn shell(options: &Options, env: &[(String, OsString)]) -> Result<u8> {
     let kernel = options.kernel()?;
-    let contents = contents(options, env, &["sh".into(), "-l".into()], None)?;
+    let contents = contents(options, &kernel, env, &["sh".into(), "-l".into()], None)?;
     let folder = Folder::new()?;
     let machine = machine(options, &kernel, &folder, Console::Terminal)?;
     let line = machine.command_line();
@@ -217,6 +217,7 @@ fn machine<'a>(
 
 fn contents(
     options: &Options,
+    kernel: &Kernel,
     env: &[(String, OsString)],
     command: &[OsString],
     end: Option<String>,
@@ -225,7 +226,7 @@ fn contents(
     variables.extend_from_slice(env);
     Ok(Contents {
         busybox: busybox::prepare(options.arch())?,
-        modules: options.modules()?,
+        modules: options.modules(kernel)?,
         programs: options.programs()?,
         command: initramfs::script(&variables, command)?,
         end,

@@ -1,8 +1,8 @@
 //! The lab: prepares kernel trees, boots guests under QEMU, and runs commands in them.
 //!
-//! One file per verb (`tree`, `run`, `shell`, `bench`, `suites`, `runner`); below them, `guest` is one run of a guest,
-//! `ports` carries its streams, `initramfs` is what is in it, `qemu` the machine around it,
-//! `qmp` how to talk to that machine, and `cache` where all of it lies.
+//! One file per verb (`tree`, `run`, `shell`, `lockstat`, `bench`, `suites`, `runner`); below them,
+//! `guest` is one run of a guest, `ports` carries its streams, `initramfs` is what is in it, `qemu` the
+//! machine around it, `qmp` how to talk to that machine, and `cache` where all of it lies.
 
 mod arch;
 mod bench;
@@ -15,6 +15,7 @@ mod guest;
 mod initramfs;
 mod inputs;
 mod kvm;
+mod lockstat;
 mod options;
 mod ports;
 mod qemu;
@@ -42,6 +43,7 @@ enum Lab {
     Tree(tree::Args),
     Run(run::Args),
     Shell(shell::Args),
+    Lockstat(lockstat::Args),
     Bench(bench::Args),
     Suites(suites::Args),
     Runner(runner::Args),
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Lab::Tree(args) => tree::main(args).map(|()| 0),
         Lab::Run(args) => run::main(args),
         Lab::Shell(args) => shell::main(args),
+        Lab::Lockstat(args) => lockstat::main(args),
         Lab::Bench(args) => bench::main(args),
         Lab::Suites(args) => suites::main(args),
         Lab::Runner(args) => runner::main(args),

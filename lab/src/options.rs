@@ -145,9 +145,9 @@ impl Options {
     }
 
     /// The modules that go into the guest.
-    pub fn modules(&self) -> Result<Vec<PathBuf>> {
+    pub fn modules(&self, kernel: &Kernel) -> Result<Vec<PathBuf>> {
         for path in &self.modules {
-            self.check_machine(path)?;
+            self.check_module(path, kernel)?;
         }
         if !self.modules.is_empty() {
             return Ok(self.modules.clone());
@@ -160,7 +160,7 @@ impl Options {
         let mut modules = Vec::new();
         for path in found {
             if path.extension() == Some(OsStr::new("ko")) {
-                match self.check_machine(&path) {
+                match self.check_module(&path, kernel) {
                     Ok(()) => modules.push(path),
                     Err(e) => eprintln!("lab: left out of the guest: {e}"),
                 }
@@ -201,6 +201,23 @@ impl Options {
             }
         }
         Ok(programs)
+    }
+
+    /// Refuses a module of another architecture, and one for the other variant of the kernel.
+    fn check_module(&self, path: &Path, kernel: &Kernel) -> Result<()> {
+        self.check_machine(path)?;
+        let module = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let variant = Variant::of_module(&module);
+        // An image does not tell its own.
+        if self.image.is_none() && variant != kernel.variant {
+            bail!(
+                "{} is for a {variant} kernel, the guest's is {}; build it with `make VARIANT={}`",
+                path.display(),
+                kernel.variant,
+                kernel.variant
+            );
+        }
+        Ok(())
     }
 
     /// Refuses an ELF file of another architecture, and a program that needs a loader.

@@ -1,6 +1,7 @@
 //! What a kernel is built for: to be used, or to find faults.
 
 use crate::arch::Arch;
+use crate::ports;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -25,6 +26,17 @@ impl Variant {
         } else {
             Variant::Plain
         })
+    }
+
+    /// That of a kernel which a module is built for. The two look alike to the kernel's own check,
+    /// and one kernel goes down with the other's modules.
+    pub fn of_module(module: &[u8]) -> Variant {
+        // What KASAN has each object call, if only for the variables in it.
+        if ports::find(module, b"__asan_").is_some() {
+            Variant::Debug
+        } else {
+            Variant::Plain
+        }
     }
 
     /// The name of its trees, which are kept side by side.
@@ -77,5 +89,12 @@ mod tests {
             fs::write(dir.path().join(".config"), config).unwrap();
             assert_eq!(Variant::of_tree(dir.path()).unwrap(), variant);
         }
+    }
+
+    #[test]
+    fn what_a_module_calls_tells_the_variant_that_it_is_for() {
+        let module = |calls: &str| Variant::of_module(format!("\x7fELF\0{calls}\0").as_bytes());
+        assert_eq!(module("_printk\0__asan_register_globals"), Variant::Debug);
+        assert_eq!(module("_printk\0misc_register"), Variant::Plain);
     }
 }
