@@ -6,7 +6,6 @@ use crate::{
     bindings,
     error::{code::ENOMEM, Result},
 };
-use alloc::alloc::{alloc, dealloc};
 use core::{
     alloc::Layout,
     cell::UnsafeCell,
@@ -15,6 +14,11 @@ use core::{
     ops::Deref,
     ptr::NonNull,
 };
+
+#[cfg(loom)]
+use crate::heap::{alloc, dealloc};
+#[cfg(not(loom))]
+use alloc::alloc::{alloc, dealloc};
 
 /// The most that one allocation can have, in bytes; to ask for more is a
 /// warning of the kernel's.

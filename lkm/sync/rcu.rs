@@ -12,16 +12,17 @@
 //!
 //! A grace period ends when every reader has ended that was there when it
 //! began. No reader of the old value is left then.
+//!
+//! tests/loom runs this file under loom, which tries all interleavings.
 
 use super::{Guard as LockGuard, LockClassKey, Mutex, MutexBackend};
 use crate::{bindings, error::Result, irq::may_sleep, source::stopped, str::CStr, types::*};
-use core::{
-    marker::PhantomData,
-    mem::ManuallyDrop,
-    ops::Deref,
-    ptr::NonNull,
-    sync::atomic::{AtomicPtr, Ordering},
-};
+use core::{marker::PhantomData, mem::ManuallyDrop, ops::Deref, ptr::NonNull};
+
+#[cfg(not(loom))]
+use core::sync::atomic::{AtomicPtr, Ordering};
+#[cfg(loom)]
+use loom::sync::atomic::{AtomicPtr, Ordering};
 
 /// The proof that one is a reader: what is read with it is not freed while it
 /// lasts. See [`with_read_lock`].
@@ -123,7 +124,7 @@ impl<T: Send + Sync + 'static> Pointer<T> {
 
 impl<T: Send + Sync + 'static> Drop for Pointer<T> {
     fn drop(&mut self) {
-        let node = *self.current.get_mut();
+        let node = self.current.load(Ordering::Relaxed);
         // SAFETY: from `into_raw`, by the invariant, and nobody reads it.
         drop(unsafe { Pinned::from_raw(NonNull::new_unchecked(node)) });
     }
@@ -169,9 +170,10 @@ impl<T: Send + Sync + 'static> Writer<'_, T> {
     /// `ENOMEM`; then the value is as it was, and `new` is dropped.
     pub fn replace(&mut self, new: T) -> Result<Old<T>> {
         let new = Node::new(new)?.into_raw();
-        // Release: the value, to those who read it through the pointer.
+        // Release: the value, to those who read it through the pointer. What
+        // was there is known to this thread by the lock.
         // INVARIANT: the lock is held, and this is from `into_raw`.
-        let old = self.pointer.current.swap(new.as_ptr(), Ordering::AcqRel);
+        let old = self.pointer.current.swap(new.as_ptr(), Ordering::Release);
         // SAFETY: by the invariant of `Pointer` it was from `into_raw`, too.
         let node = unsafe { NonNull::new_unchecked(old) };
         // INVARIANT: just taken away.
