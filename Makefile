@@ -53,7 +53,7 @@ find_kdir := kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARC
 
 .NOTPARALLEL:
 .PHONY: modules modules_install clean demo test check bench lint host-tests clippy-modules \
-	check-panics guest-tests bench-program \
+	check-panics compile-fail unsafe guest-tests bench-program \
 	shell setup tree kdir image lab userland help
 
 # --- modules: Kbuild and nothing else, if KDIR is given ----------------------
@@ -105,7 +105,7 @@ shell: modules userland ## a shell in a guest that has all modules and programs
 host-tests guest-tests test-%: export TESTS = y
 
 # What runs on the host is the same with any kernel.
-test: $(if $(filter debug,$(VARIANT)),,lint host-tests clippy-modules) guest-tests ## all checks, and all tests in guests
+test: $(if $(filter debug,$(VARIANT)),,lint unsafe host-tests clippy-modules compile-fail) guest-tests ## all checks, and all tests in guests
 
 check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
 	+@$(MAKE) --no-print-directory test ARCH=arm64 VARIANT=plain
@@ -123,6 +123,9 @@ check-panics: modules ## make sure that no module can panic
 	else \
 		scripts/check-panics.sh *.ko; \
 	fi
+
+compile-fail: modules ## make sure that misuse of lkm does not compile
+	@$(find_kdir) && scripts/check-compile-fail.sh "$$kdir"
 
 guest-tests: modules check-panics userland
 	@echo 'rlkm: tests in guests: $(ARCH), $(VARIANT)'
@@ -151,7 +154,7 @@ lint: setup
 	@echo 'rlkm: the format of the code'
 	@$(cargo_env) cargo-fmt fmt --check
 	@$(cargo_env) rustfmt --check --edition 2021 \
-		$$(find lkm modules tests/modules -name '*.rs' ! -name '*_generated.rs')
+		$$(find lkm modules tests/modules tests/compile_fail -name '*.rs' ! -name '*_generated.rs')
 	@echo 'rlkm: clippy for the host and for guests'
 	@$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets -- -D warnings
 	@$(for_guest) $(cargo_env) cargo-clippy clippy --locked $(programs) -p bench -p tests --all-targets \
@@ -159,6 +162,9 @@ lint: setup
 	@echo 'rlkm: modules are safe Rust over lkm'
 	@grep -rnwE --include='*.rs' 'unsafe|bindings|link_section|no_mangle|export_name|global_asm' modules tests/modules; found=$$?; [ $$found = 1 ] || \
 		{ echo 'rlkm: modules may not say these words; what they need belongs into lkm' >&2; false; }
+
+unsafe: ## count what is unsafe in lkm, and find what does not say why it is sound
+	@scripts/count-unsafe.sh
 
 # In a copy: Kbuild would compile all again after another compiler was there.
 clippy-modules: $(if $(KDIR),,tree) ## clippy for lkm and the modules

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A module is safe Rust.
+
+/// Would do anything.
+pub fn misuse(address: usize) -> u8 {
+    unsafe { *(address as *const u8) } //~ ERROR usage of an `unsafe` block
+}
