@@ -73,6 +73,23 @@ pub fn online_cpus() -> impl Iterator<Item = Cpu> {
     cpus(bindings::lkm_next_online_cpu)
 }
 
+/// How many [`possible_cpus`] there are.
+#[inline]
+pub fn num_possible_cpus() -> usize {
+    number_of(possible_cpus())
+}
+
+/// How many [`online_cpus`] there are: as much of a hint.
+#[inline]
+pub fn num_online_cpus() -> usize {
+    number_of(online_cpus())
+}
+
+/// As [`Iterator::count`], which looks whether a `usize` is too small for it.
+fn number_of(cpus: impl Iterator<Item = Cpu>) -> usize {
+    cpus.fold(0, |n, _| n.wrapping_add(1))
+}
+
 /// The CPUs that `next` finds: it gives the first in its mask from a number
 /// on, or at least `nr_cpu_ids` if there is none, and may be called with any
 /// number up to that. Its mask is a part of `cpu_possible_mask`.

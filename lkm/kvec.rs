@@ -22,7 +22,7 @@ use core::{
     ptr::NonNull,
 };
 
-/// Plain values one after another, up to a capacity: what is added grows it by
+/// Values one after another, up to a capacity: what is added grows it by
 /// no more than was reserved.
 ///
 /// The memory is from `kvmalloc`: it need not be contiguous for the hardware,
@@ -36,7 +36,7 @@ use core::{
 /// `ptr` is an allocation of `kvmalloc` that this owns, for `capacity` values,
 /// or dangling if that is 0. The first `len` values, of `capacity` at most,
 /// are initialised.
-pub struct KVVec<T: Copy> {
+pub struct KVVec<T> {
     ptr: NonNull<T>,
     len: usize,
     capacity: usize,
@@ -44,11 +44,11 @@ pub struct KVVec<T: Copy> {
 }
 
 // SAFETY: it owns its values, as a `Vec` does.
-unsafe impl<T: Copy + Send> Send for KVVec<T> {}
+unsafe impl<T: Send> Send for KVVec<T> {}
 // SAFETY: as above.
-unsafe impl<T: Copy + Sync> Sync for KVVec<T> {}
+unsafe impl<T: Sync> Sync for KVVec<T> {}
 
-impl<T: Copy> KVVec<T> {
+impl<T> KVVec<T> {
     /// One that has no values, and no room for any.
     pub const fn new() -> Self {
         // INVARIANT: nothing is allocated.
@@ -97,23 +97,6 @@ impl<T: Copy> KVVec<T> {
         })
     }
 
-    /// Makes room for `additional` values more, and not for any beyond these,
-    /// unless there is. The old memory is freed once the new has all values. May
-    /// sleep.
-    ///
-    /// # Errors
-    ///
-    /// As [`with_capacity`](Self::with_capacity); then all is as it was.
-    pub fn reserve_exact(&mut self, additional: usize) -> Result {
-        if additional > self.capacity.wrapping_sub(self.len) {
-            let capacity = self.len.checked_add(additional).ok_or(ENOMEM)?;
-            let mut grown = Self::with_capacity(capacity)?;
-            grown.extend_from_slice(self)?;
-            *self = grown;
-        }
-        Ok(())
-    }
-
     /// How many values there is room for.
     pub fn capacity(&self) -> usize {
         self.capacity
@@ -123,28 +106,12 @@ impl<T: Copy> KVVec<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if it is full.
+    /// `ENOMEM` if it is full; then the value is dropped.
     pub fn push(&mut self, value: T) -> Result {
-        self.extend_from_slice(&[value])
-    }
-
-    /// Adds all of `values` at the end; any context.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` if there is not room for them all; then none is added.
-    pub fn extend_from_slice(&mut self, values: &[T]) -> Result {
-        if values.len() > self.capacity.wrapping_sub(self.len) {
-            return Err(ENOMEM);
-        }
-        // SAFETY: there is room behind the last value, as was checked, and
-        // `values` is not in there, as `self` is borrowed for writing.
-        unsafe {
-            let end = self.ptr.as_ptr().add(self.len);
-            end.copy_from_nonoverlapping(values.as_ptr(), values.len());
-        }
-        // INVARIANT: just written, within the capacity.
-        self.len = self.len.wrapping_add(values.len());
+        let room = self.spare_capacity_mut().first_mut().ok_or(ENOMEM)?;
+        room.write(value);
+        // SAFETY: just written.
+        unsafe { self.inc_len(1) };
         Ok(())
     }
 
@@ -167,6 +134,45 @@ impl<T: Copy> KVVec<T> {
         // INVARIANT: the caller's promise.
         self.len = self.len.wrapping_add(additional);
     }
+}
+
+impl<T: Copy> KVVec<T> {
+    /// Makes room for `additional` values more, and not for any beyond these,
+    /// unless there is. The old memory is freed once the new has all values. May
+    /// sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_capacity`](Self::with_capacity); then all is as it was.
+    pub fn reserve_exact(&mut self, additional: usize) -> Result {
+        if additional > self.capacity.wrapping_sub(self.len) {
+            let capacity = self.len.checked_add(additional).ok_or(ENOMEM)?;
+            let mut grown = Self::with_capacity(capacity)?;
+            grown.extend_from_slice(self)?;
+            *self = grown;
+        }
+        Ok(())
+    }
+
+    /// Adds all of `values` at the end; any context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM` if there is not room for them all; then none is added.
+    pub fn extend_from_slice(&mut self, values: &[T]) -> Result {
+        if values.len() > self.capacity.wrapping_sub(self.len) {
+            return Err(ENOMEM);
+        }
+        // SAFETY: there is room behind the last value, as was checked, and
+        // `values` is not in there, as `self` is borrowed for writing.
+        unsafe {
+            let end = self.ptr.as_ptr().add(self.len);
+            end.copy_from_nonoverlapping(values.as_ptr(), values.len());
+        }
+        // INVARIANT: just written, within the capacity.
+        self.len = self.len.wrapping_add(values.len());
+        Ok(())
+    }
 
     /// Makes it empty; the memory stays.
     pub fn clear(&mut self) {
@@ -188,13 +194,13 @@ impl<T: AsBytes> KVVec<T> {
     }
 }
 
-impl<T: Copy> Default for KVVec<T> {
+impl<T> Default for KVVec<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: Copy> Deref for KVVec<T> {
+impl<T> Deref for KVVec<T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
@@ -203,7 +209,7 @@ impl<T: Copy> Deref for KVVec<T> {
     }
 }
 
-impl<T: Copy> DerefMut for KVVec<T> {
+impl<T> DerefMut for KVVec<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as in `deref`, and nobody else has it.
         unsafe { core::slice::from_raw_parts_mut(self.ptr.as_ptr(), self.len) }
@@ -219,8 +225,11 @@ impl fmt::Write for KVVec<u8> {
     }
 }
 
-impl<T: Copy> Drop for KVVec<T> {
+impl<T> Drop for KVVec<T> {
     fn drop(&mut self) {
+        let values: *mut [T] = &mut **self;
+        // SAFETY: initialised, by the invariant, and not used again.
+        unsafe { values.drop_in_place() };
         if self.capacity != 0 {
             // SAFETY: from `kvmalloc`, by the invariant, and not used again.
             unsafe { bindings::lkm_kvfree(self.ptr.as_ptr().cast()) };

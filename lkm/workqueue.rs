@@ -17,16 +17,15 @@ use crate::{
     cpumask::{online_cpus, Cpu},
     error::{code::ENOMEM, Result},
     irq::{may_sleep, smp_processor_id},
+    kvec::KVVec,
     source::{stopped, Quiesce, Source},
     str::CStr,
     sync::{Arc, Backend, LockClassKey, MutexBackend},
-    types::{Opaque, MAX_ALLOC},
+    types::Opaque,
 };
-use alloc::vec::Vec;
 use core::{
     cell::UnsafeCell,
     ffi::{c_int, c_uint},
-    mem::size_of,
     ptr::NonNull,
     sync::atomic::{AtomicBool, Ordering},
 };
@@ -135,23 +134,21 @@ impl Queue {
     fn run(&self, threads: usize, f: &(dyn Fn(usize) -> bool + Sync)) -> usize {
         static CLASS: LockClassKey = LockClassKey::new();
 
-        let mut helpers = Vec::new();
-        let most = MAX_ALLOC / size_of::<Helper<'_>>();
-        if may_sleep() && threads <= most && helpers.try_reserve_exact(threads).is_ok() {
-            for nth in 1..threads {
-                let helper = Helper {
-                    work: Opaque::uninit(),
-                    f,
-                    nth,
-                    returned: AtomicBool::new(false),
-                };
-                if helpers.try_push(helper).is_err() {
-                    break;
-                }
+        // None if there is no memory.
+        let mut helpers = KVVec::with_capacity(threads.saturating_sub(1)).unwrap_or_default();
+        for nth in 1..threads {
+            let helper = Helper {
+                work: Opaque::uninit(),
+                f,
+                nth,
+                returned: AtomicBool::new(false),
+            };
+            if helpers.push(helper).is_err() {
+                break;
             }
         }
         let mut cpu = smp_processor_id();
-        for helper in &helpers {
+        for helper in &*helpers {
             let next = online_cpus().find(|next| next.number() > cpu);
             cpu = next
                 .or_else(|| online_cpus().next())
@@ -170,7 +167,7 @@ impl Queue {
             }
         }
         let mut returned = usize::from(threads > 0 && f(0));
-        for helper in &helpers {
+        for helper in &*helpers {
             // What has not begun by now is not needed any more. (`f` may have
             // kept a lock under which one must not wait.)
             // SAFETY: initialised above.

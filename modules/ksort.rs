@@ -39,7 +39,7 @@ mod sort;
 
 use core::mem::swap;
 use lkm::{
-    cpumask::online_cpus,
+    cpumask::num_online_cpus,
     fs::File,
     kvec::KVVec,
     miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
@@ -194,7 +194,7 @@ impl Session {
 
     fn sort_words<W: Word + AsBytes, const D: usize>(&mut self, kernel: &Kernel<'_>) -> Result {
         let len = from_bytes_mut::<W>(&mut self.set).ok_or(EINVAL)?.len();
-        let cpus = online_cpus().count();
+        let cpus = num_online_cpus();
         let wanted = match self.settings.algorithm {
             uapi::KSORT_HEAP => Some(Algorithm::Heap),
             uapi::KSORT_QUICK => Some(Algorithm::Quick),

@@ -30,7 +30,7 @@
 //! large, but a range and a table still are in a second-level cache together.
 
 use super::{
-    differences, in_blocks, quick,
+    differences, in_blocks, parts, parts_mut, quick,
     radix::{accumulate, by_four, count, entry, scatter, Digits, Table, BITS, DIGITS},
     Outcome, Platform, Word,
 };
@@ -86,9 +86,10 @@ pub(crate) fn sort<W: Word>(
     let stop = Stop::new(platform);
     let [ends, chunks @ ..] = tables;
     let chunk_len = (words.len() / CHUNKS).wrapping_add(1);
-    let (chunks, _) = chunks.split_at_mut(words.chunks(chunk_len).len().min(CHUNKS));
+    let chunks_len = words.len().wrapping_add(chunk_len).wrapping_sub(1) / chunk_len;
+    let (chunks, _) = chunks.split_at_mut(chunks_len.min(CHUNKS));
     let memory_len = memory_len(words.len());
-    let (mut low_tables, mut memories) = (low_tables.iter_mut(), memory.chunks_mut(memory_len));
+    let (mut low_tables, mut memories) = (low_tables.iter_mut(), parts_mut(memory, memory_len));
     let mut workers: [_; MAX_WORKERS] = from_fn(|_| low_tables.next().zip(memories.next()));
     let workers_len = workers.iter().flatten().count();
     let (workers, _) = workers.split_at_mut(workers_len);
@@ -106,15 +107,14 @@ pub(crate) fn sort<W: Word>(
             return outcome;
         }
     };
-    let sample = words.chunks((words.len() / SAMPLE).max(1));
+    let sample = parts(words, (words.len() / SAMPLE).max(1));
     let mut differ = differences(first, sample.filter_map(|some| some.first()));
     let shift = loop {
         let high = differ.highest_one().unwrap_or(0);
         let shift = high.saturating_sub(HIGH_BITS - 1);
         let mut differ_in_chunks = [W::ZERO; CHUNKS];
-        let items = words
-            .chunks(chunk_len)
-            .zip(scratch.chunks_mut(chunk_len))
+        let items = parts(words, chunk_len)
+            .zip(parts_mut(scratch, chunk_len))
             .zip(chunks.iter_mut().zip(&mut differ_in_chunks));
         let took_part = platform.for_each(workers, items, |_, ((from, to), (table, differ))| {
             table.fill(0);
@@ -166,7 +166,7 @@ pub(crate) fn sort<W: Word>(
         let pieces = chunks
             .iter()
             .map(move |table| begin(table, first, high_flip)..begin(table, end, high_flip));
-        let chunks = scratch.chunks(chunk_len.max(1)).zip(pieces);
+        let chunks = parts(scratch, chunk_len).zip(pieces);
         chunks.map(|(chunk, piece)| chunk.get(piece).unwrap_or_default())
     };
     let took_part = platform.for_each(workers, ranges.split(words), |worker, (range, to)| {

@@ -45,7 +45,7 @@ pub(crate) fn sort<W: Word, const D: usize>(
     tables.iter_mut().for_each(|table| table.fill(0));
     let counted = in_blocks(words, stop, |block| {
         by_four(block, |word| {
-            for (digit, table) in tables.iter_mut().enumerate() {
+            for (digit, table) in (0..D).zip(tables.iter_mut()) {
                 let n = entry(table, word, shift(digit));
                 *n = n.wrapping_add(1);
             }
@@ -56,7 +56,7 @@ pub(crate) fn sort<W: Word, const D: usize>(
     }
 
     let (mut from, mut to) = (words, scratch);
-    for (digit, table) in tables.iter_mut().enumerate() {
+    for (digit, table) in (0..D).zip(tables.iter_mut()) {
         let shift = shift(digit);
         if all_have_one_digit(table, from, shift) {
             continue;
@@ -77,9 +77,9 @@ pub(crate) fn sort<W: Word, const D: usize>(
 /// does is else to count.
 #[inline(always)]
 pub(super) fn by_four<W: Word>(words: &[W], mut f: impl FnMut(W)) {
-    let fours = words.chunks_exact(4);
-    let rest = fours.remainder();
-    for four in fours {
+    // Whole fours: by this, the compiler knows that there is no remainder.
+    let (fours, rest) = words.split_at(words.len() & !3);
+    for four in fours.chunks_exact(4) {
         if let [a, b, c, d] = *four {
             f(a);
             f(b);

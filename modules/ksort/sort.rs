@@ -17,7 +17,11 @@
 //! What takes long asks now and then whether it is to stop. If so it ends soon,
 //! with all words still there, in whatever order.
 
-use core::ops::{BitOr, BitXor};
+use core::{
+    iter::from_fn,
+    mem::take,
+    ops::{BitOr, BitXor},
+};
 
 pub(crate) mod parallel;
 pub(crate) mod radix;
@@ -142,10 +146,32 @@ const PART: usize = 1 << 18;
 /// Words between two questions whether to stop: less than a millisecond.
 const BLOCK: usize = 1 << 16;
 
+/// The words in parts of `len`, and of what is left at the end.
+///
+/// As [`chunks`](slice::chunks); but zipped, that multiplies, and the compiler cannot
+/// know that it does not overflow.
+fn parts<W>(mut words: &[W], len: usize) -> impl Iterator<Item = &[W]> + Clone {
+    from_fn(move || {
+        let (part, rest) = words.split_at(len.min(words.len()));
+        words = rest;
+        (!part.is_empty()).then(|| part)
+    })
+}
+
+/// As [`parts`], to be written to.
+fn parts_mut<W>(mut words: &mut [W], len: usize) -> impl Iterator<Item = &mut [W]> {
+    from_fn(move || {
+        let len = len.min(words.len());
+        let (part, rest) = take(&mut words).split_at_mut(len);
+        words = rest;
+        (!part.is_empty()).then(|| part)
+    })
+}
+
 /// Calls `f` for all of `words`, block by block; false if it was to stop before
 /// the last one.
 fn in_blocks<W>(words: &[W], stop: impl Fn() -> bool, mut f: impl FnMut(&[W])) -> bool {
-    words.chunks(BLOCK).all(|block| {
+    parts(words, BLOCK).all(|block| {
         let go_on = !stop();
         if go_on {
             f(block);

@@ -4,7 +4,7 @@
 
 use crate::statistics::Statistics;
 use core::fmt::Write;
-use lkm::{cpumask::possible_cpus, kvec::KVVec, prelude::*, uaccess::UserSliceWriter};
+use lkm::{cpumask::num_possible_cpus, kvec::KVVec, prelude::*, uaccess::UserSliceWriter};
 
 /// Longer than any line: words, a number of 10 digits, two of 20.
 const LINE_MAX: usize = 80;
@@ -18,7 +18,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new() -> Result<Self> {
-        let lines = possible_cpus().count().wrapping_add(1);
+        let lines = num_possible_cpus().wrapping_add(1);
         Ok(Table {
             text: KVVec::with_capacity(lines.wrapping_mul(LINE_MAX))?,
             end: 0,
