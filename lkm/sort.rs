@@ -5,7 +5,8 @@
 //! C header: `include/linux/sort.h`.
 //!
 //! It needs no memory, and n log n steps whatever it is given. It does not keep
-//! the order of what is equal. Core's `sort_unstable` is faster.
+//! the order of what is equal. Core's `sort_unstable` is faster, but has panics
+//! in it.
 
 use crate::bindings;
 use core::{

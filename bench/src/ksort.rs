@@ -128,7 +128,7 @@ fn measure(ways: &mut [Way], elements: usize) -> Result<()> {
     Ok(())
 }
 
-/// The least set of random numbers for which a radix sort takes fewer instructions than core's.
+/// The least set of random numbers for which a radix sort takes fewer instructions than quicksort.
 fn crossover(module: &Module, name: &str, kind: u32) -> Result<()> {
     let words = if kind == KSORT_I64 { 2 } else { 1 };
     let [mut quick, mut radix] = [module.open()?, module.open()?];

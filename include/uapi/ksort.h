@@ -25,7 +25,7 @@
 /* The algorithms. */
 #define KSORT_AUTO 0		/* whichever of the others is the best for the set */
 #define KSORT_HEAP 1		/* the kernel's own sort() */
-#define KSORT_QUICK 2		/* sort_unstable() of Rust's core library */
+#define KSORT_QUICK 2		/* quicksort, that falls back to heap sort */
 #define KSORT_RADIX 3		/* by digits, from the least significant one */
 #define KSORT_PARALLEL 4	/* the same, by several CPUs at a time */
 

@@ -60,7 +60,7 @@ pub(crate) const MAX_WORKERS: usize = CHUNKS;
 pub(crate) type HighDigits = [Digits; CHUNKS + 1];
 
 /// A range of fewer words is not worth a table: it takes as many instructions
-/// to be sorted by core's sort.
+/// to be sorted by quicksort.
 const SMALL: usize = 512;
 
 /// Words that are looked at for a guess at the high digit.

@@ -10,7 +10,7 @@
 //! | algorithm | place | instructions |
 //! | --- | --- | --- |
 //! | [`heap`], the kernel's own | in place | n log n, always; above 2^18 words, they are divided by bits first |
-//! | [`quick`], that of Rust's core library | in place | n log n, fewer; n if sorted before; divided likewise |
+//! | [`quick`](quick()), a quicksort | in place | n log n, fewer; n if sorted before, either way round; divided likewise |
 //! | [`radix`] | as much again, and 24 or 48 KiB | n |
 //! | [`parallel`] | as much again, 136 KiB, and for each worker 32 KiB and a 48th of the set, 65,536 words at most | n, shared by several CPUs |
 //!
@@ -24,6 +24,7 @@ use core::{
 };
 
 pub(crate) mod parallel;
+pub(crate) mod quick;
 pub(crate) mod radix;
 
 /// What is sorted: the bits of a number.
@@ -112,14 +113,14 @@ pub(crate) enum Algorithm {
 ///
 /// The limits are where two algorithms take the same for random words. At that
 /// of [`Radix`](Algorithm::Radix), counted on arm64, [`Quick`](Algorithm::Quick)
-/// takes 124 instructions for each word of 32 bits and 142 for each of 64; a radix
-/// sort takes 48 and 96, and 39,000 and 61,000 once, for memory and tables. That of
+/// takes 141 instructions for each word of 32 bits and 162 for each of 64; a radix
+/// sort takes 51 and 103, and 42,000 and 63,000 once, for memory and tables. That of
 /// [`Parallel`](Algorithm::Parallel) is in time, and one for all numbers of CPUs:
 /// at 200,000 it is slower than the serial sort with 2 CPUs, and with 4 emulated by
 /// 2, and at 500,000 it is faster. [`Heap`](Algorithm::Heap) is never the best.
 /// docs/bench.md has the crossings.
 pub(crate) fn choose<W: Word>(len: usize, cpus: usize) -> Algorithm {
-    let radix_from = if W::BITS == 32 { 500 } else { 1_300 };
+    let radix_from = if W::BITS == 32 { 450 } else { 1_100 };
     if cpus > 1 && len >= 300_000 {
         Algorithm::Parallel
     } else if len >= radix_from {
@@ -134,9 +135,11 @@ pub(crate) fn heap<W: Word>(platform: &impl Platform, words: &mut [W], flip: W) 
     in_place(platform, words, flip, |part| platform.heap_sort(part))
 }
 
-/// Core's `sort_unstable()`, a quicksort that falls back to heap sort.
+/// Quicksort, which falls back to heap sort.
 pub(crate) fn quick<W: Word>(platform: &impl Platform, words: &mut [W], flip: W) -> Outcome {
-    in_place(platform, words, flip, |part| part.sort_unstable())
+    in_place(platform, words, flip, |part| {
+        quick::sort(part, &|rest| platform.heap_sort(rest))
+    })
 }
 
 /// The most words that are sorted in place without asking whether to stop: a

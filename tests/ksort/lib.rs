@@ -6,7 +6,9 @@
 #[path = "../../modules/ksort/sort.rs"]
 mod sort;
 
+mod adversary;
 mod numbers;
+mod quick;
 
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 use std::sync::Mutex;
@@ -299,7 +301,7 @@ fn auto_takes_what_is_best_for_the_size() {
     use Algorithm::{Parallel, Quick, Radix};
     for (len, cpus, of_32, of_64) in [
         (0, 4, Quick, Quick),
-        (499, 4, Quick, Quick),
+        (449, 4, Quick, Quick),
         (1_000, 4, Radix, Quick),
         (2_000, 4, Radix, Radix),
         (100_000, 4, Radix, Radix),

@@ -1,5 +1,7 @@
 //! ksort: sessions in which numbers are sorted.
 
+#[path = "../ksort/adversary.rs"]
+mod adversary;
 mod child;
 mod lifetime;
 mod limits;
@@ -9,6 +11,8 @@ mod node;
 #[path = "../ksort/numbers.rs"]
 mod numbers;
 mod parameters;
+#[path = "../../modules/ksort/quick.rs"]
+mod quick;
 mod regressions;
 mod sessions;
 mod settings;

@@ -1,8 +1,5 @@
 //! What the well-known ksort in C gets wrong, each by name.
 
-use std::cell::RefCell;
-use std::cmp::Ordering;
-
 use abi::ksort::{
     KSORT_DOWN, KSORT_GET_STATS, KSORT_PARALLEL, KSORT_QUICK, KSORT_SET_ORDER, KSORT_SET_TYPE,
     KSORT_UP,
@@ -10,8 +7,10 @@ use abi::ksort::{
 use nix::errno::Errno;
 use tests::{ioctl_at, read_at, write_at, EdgeOfMemory, UNMAPPED};
 
+use crate::adversary::against;
 use crate::child::Child;
 use crate::node::{assert_same, bytes_of, load, random, sorted_by_std, Node, Typed, ALGORITHMS};
+use crate::quick;
 
 /// There, work that is queued for what is short and sorted is freed before it has run.
 #[test]
@@ -52,43 +51,14 @@ fn median_of_three_killer(count: i32) -> Vec<i32> {
     first.chain((1..=half).map(|n| 2 * n)).collect()
 }
 
-/// McIlroy's adversary: the numbers that core's unstable sort, which is that of the module, takes
-/// the most comparisons for. No number is fixed before it has to be, and the pivot is the least.
-fn against_quicksort(count: usize) -> Vec<i32> {
-    struct Adversary {
-        numbers: Vec<i32>,
-        fixed: i32,
-        candidate: usize,
-    }
-    let gas = count as i32;
-    let adversary = RefCell::new(Adversary {
-        numbers: vec![gas; count],
-        fixed: 0,
-        candidate: 0,
-    });
-    let mut places: Vec<usize> = (0..count).collect();
-    places.sort_unstable_by(|&a, &b| -> Ordering {
-        let mut it = adversary.borrow_mut();
-        if it.numbers[a] == gas && it.numbers[b] == gas {
-            let now = if a == it.candidate { a } else { b };
-            it.numbers[now] = it.fixed;
-            it.fixed += 1;
-        }
-        if it.numbers[a] == gas {
-            it.candidate = a;
-        } else if it.numbers[b] == gas {
-            it.candidate = b;
-        }
-        it.numbers[a].cmp(&it.numbers[b])
-    });
-    adversary.into_inner().numbers
-}
-
 /// There, the recursion is as deep as the input wants it: some hundred levels are the whole stack.
 #[test]
 fn input_built_against_quicksort_does_not_overrun_the_stack() {
     let _module = load(&[]);
-    for numbers in [median_of_three_killer(1 << 20), against_quicksort(50_000)] {
+    let against_quicksort = against(50_000, |places| {
+        quick::sort(places, &|part: &mut [_]| part.sort());
+    });
+    for numbers in [median_of_three_killer(1 << 20), against_quicksort] {
         let expected = sorted_by_std(&numbers);
         for algorithm in ALGORITHMS {
             let node = Node::with(&numbers);

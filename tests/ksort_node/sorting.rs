@@ -92,10 +92,10 @@ fn auto_takes_what_is_documented_for_type_and_size() {
     };
     for (size, of_32, of_64) in [
         (0, KSORT_QUICK, KSORT_QUICK),
-        (499, KSORT_QUICK, KSORT_QUICK),
-        (500, KSORT_RADIX, KSORT_QUICK),
-        (1_299, KSORT_RADIX, KSORT_QUICK),
-        (1_300, KSORT_RADIX, KSORT_RADIX),
+        (449, KSORT_QUICK, KSORT_QUICK),
+        (450, KSORT_RADIX, KSORT_QUICK),
+        (1_099, KSORT_RADIX, KSORT_QUICK),
+        (1_100, KSORT_RADIX, KSORT_RADIX),
         (299_999, KSORT_RADIX, KSORT_RADIX),
         (300_000, many, many),
     ] {

@@ -109,7 +109,7 @@ pub enum Algorithm {
     Auto,
     /// The kernel's own sort()
     Heap,
-    /// sort_unstable() of Rust's core library
+    /// Quicksort
     Quick,
     /// By digits
     Radix,
