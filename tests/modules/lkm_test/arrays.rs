@@ -2,6 +2,7 @@
 
 //! Large arrays.
 
+use crate::{cpus::Noted, promises::Counters};
 use core::fmt::Write;
 use lkm::{kvec::KVVec, prelude::*};
 
@@ -35,5 +36,14 @@ pub(crate) fn arrays() -> Result {
     check!(write!(text, "{}{}", 345, "67").is_err() && &*text == b"12ab345");
     check!(text.extend_from_slice(b"8") == Ok(()) && text.extend_from_slice(b"") == Ok(()));
     check!(text.push(0) == Err(ENOMEM) && &*text == b"12ab3458");
+
+    let counters = Counters::new()?;
+    let dropped = || *counters.ticks.lock();
+    let mut values = KVVec::with_capacity(2)?;
+    check!(values.push(Noted(counters.clone())).is_ok());
+    check!(values.push(Noted(counters.clone())).is_ok() && dropped() == 0);
+    check!(values.push(Noted(counters.clone())).is_err() && dropped() == 1);
+    drop(values);
+    check!(dropped() == 3);
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::{
 use core::sync::atomic::{AtomicU64, Ordering};
 use lkm::{
     cpuhp::{HotplugCallback, HotplugState},
-    cpumask::{nr_cpu_ids, online_cpus, possible_cpus, Cpu},
+    cpumask::{nr_cpu_ids, num_online_cpus, num_possible_cpus, online_cpus, possible_cpus, Cpu},
     hrtimer::{HrTimer, HrTimerCallback, HrTimerRestart},
     irq::with_irqs_disabled,
     kthread::{Context, KThread, KThreadCallback},
@@ -44,7 +44,8 @@ pub(crate) fn cpus() -> Result {
         check!(Cpu::from_number(none).is_none());
     }
     let mut found = possible_cpus();
-    check!(online_cpus().count() >= 1);
+    check!(num_possible_cpus() == possible_cpus().count());
+    check!((1..=num_possible_cpus()).contains(&num_online_cpus()));
     check!(online_cpus().all(|online| found.any(|possible| possible == online)));
     for _ in possible_cpus() {
         found.next();
