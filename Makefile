@@ -118,9 +118,11 @@ test-%: modules userland ## the guest's tests of one module, as in test-hello
 
 # Safe code can do one thing that harms the kernel: panic. What asserts is meant to.
 check-panics: modules ## make sure that no module can panic
-	@$(find_kdir) && if grep -qx CONFIG_RUST_DEBUG_ASSERTIONS=y "$$kdir/.config"; then \
-		echo 'rlkm: not looking for panics: the tree has CONFIG_RUST_DEBUG_ASSERTIONS'; \
+	@$(find_kdir) && has() { grep -q "^CONFIG_RUST_$$1=y" "$$kdir/.config"; } && \
+	if has DEBUG_ASSERTIONS; then \
+		echo 'rlkm: no check for panics: this kernel has CONFIG_RUST_DEBUG_ASSERTIONS'; \
 	else \
+		has OVERFLOW_CHECKS || echo 'rlkm: no check for overflows: this kernel has no CONFIG_RUST_OVERFLOW_CHECKS'; \
 		scripts/check-panics.sh *.ko; \
 	fi
 

@@ -115,6 +115,112 @@ fn the_readmes_module_counts_in_a_guest() {
     );
 }
 
+/// A function for each way to panic.
+const PANICS: &str = r#"// SPDX-License-Identifier: GPL-2.0
+
+//! Panics.
+
+use core::cell::RefCell;
+use lkm::{cpumask::num_online_cpus, prelude::*};
+
+module! {
+    type: Panics,
+    name: "panics",
+    author: "rlkm",
+    description: "Panics",
+    license: "GPL",
+}
+
+/// What the compiler cannot know.
+fn any() -> usize {
+    num_online_cpus()
+}
+
+macro_rules! panics {
+    ($($name:ident $expression:expr;)*) => {
+        $(#[inline(never)] fn $name() -> usize { $expression })*
+
+        struct Panics;
+
+        impl Module for Panics {
+            fn init(_module: &'static ThisModule) -> Result<Self> {
+                assert_eq!(any(), 1);
+                let sum = 0usize;
+                $(let sum = sum.wrapping_add($name());)*
+                pr_info!("{sum}\n");
+                Ok(Panics)
+            }
+        }
+    };
+}
+
+panics! {
+    adds any() + any();
+    divides 1 / any();
+    indexes [1, 2, 3][any()];
+    slices_from [1u8; 9][any()..].len();
+    slices_to [1u8; 9][..any()].len();
+    slices_between [1u8; 9][any()..any()].len();
+    slices_including [1u8; 9][..=any()].len();
+    slices_a_str "abc"[any()..].len();
+    splits [1u8; 9].split_at(any()).0.len();
+    copies { let mut to = [1u8; 9]; to[1..].copy_from_slice(b"abc".get(any()..).unwrap_or(b"")); to.len() };
+    unwraps_an_option Some(any()).filter(|any| any % 2 == 0).unwrap();
+    expects_an_option Some(any()).filter(|any| any % 2 == 0).expect("even");
+    unwraps_a_result u8::try_from(any()).unwrap().into();
+    borrows_twice {
+        let cell = RefCell::new(any());
+        let mut first = (any() > 1).then(|| cell.borrow_mut());
+        first.iter_mut().for_each(|first| **first = 2);
+        let second = *cell.borrow_mut();
+        second
+    };
+    asserts { assert!(any() > 1); 0 };
+    cannot_be_reached if any() > 1 { unreachable!() } else { 0 };
+    says_why if any() > 1 { panic!("any {}", any()) } else { 0 };
+    removes alloc::vec::Vec::<usize>::new().swap_remove(any());
+}
+"#;
+
+/// Whatever a module calls to panic: the check says in which function. (The overflow of `adds` is
+/// checked if CONFIG_RUST_OVERFLOW_CHECKS says so.)
+#[test]
+fn every_way_to_panic_is_found() {
+    let copy = Copy::new();
+    fs::write(copy.path("modules/panics.rs"), PANICS).unwrap();
+    copy.make();
+    let check = |module| {
+        let check = Command::new(copy.path("scripts/check-panics.sh"))
+            .arg(copy.path(module))
+            .output()
+            .unwrap();
+        let said = String::from_utf8(check.stderr).unwrap();
+        (check.status.code(), said)
+    };
+    let (status, said) = check("panics.ko");
+    assert_eq!(status, Some(1), "{said}");
+    let panics = PANICS.split("panics! {").nth(1).unwrap();
+    let functions: Vec<_> = panics
+        .lines()
+        .filter_map(|line| line.strip_prefix("    "))
+        .filter(|line| !line.starts_with([' ', '}']))
+        .map(|line| line.split(' ').next().unwrap())
+        .collect();
+    assert_eq!(functions.len(), 18);
+    for function in functions {
+        let line = format!("panics.ko can panic: panics::{function} calls ");
+        assert!(said.contains(&line), "no {function} in {said}");
+    }
+    // A function of core of which the module has a copy.
+    let line = "panics.ko can panic: core::panicking::assert_failed::<usize, usize> calls ";
+    assert!(said.contains(line), "{said}");
+
+    assert_eq!(check("hello.ko"), (Some(0), String::new()));
+    let (status, said) = check("nowhere.ko");
+    assert_eq!(status, Some(1));
+    assert!(said.contains("nowhere.ko': No such file"), "{said}");
+}
+
 #[test]
 fn a_second_build_compiles_what_changed_and_nothing_else() {
     let copy = Copy::new();
