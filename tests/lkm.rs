@@ -119,13 +119,15 @@ fn an_init_that_fails_waits_for_those_who_have_opened_its_node() {
 
 #[test]
 fn what_sleeps_is_refused_in_an_interrupt() {
-    let mut module = load("sleep_in_interrupt");
-    let refused = "lkm_test: refused: Err(EDEADLK) Err(ENOMEM) Some(ENOMEM)";
-    let lines = module.lines();
-    assert!(lines.iter().any(|line| line.text == refused), "{lines:?}");
-    module.expect_complaint("lkm: an interrupt handler tried to sleep");
-    assert_eq!(module.remove(), Ok(()));
-    thread::sleep(Duration::from_millis(20));
+    leaks_on_purpose(|| {
+        let mut module = load("sleep_in_interrupt");
+        let refused = "lkm_test: refused: Err(EDEADLK) Err(ENOMEM) Some(ENOMEM)";
+        let lines = module.lines();
+        assert!(lines.iter().any(|line| line.text == refused), "{lines:?}");
+        module.expect_complaint("lkm: an interrupt handler tried to sleep");
+        assert_eq!(module.remove(), Ok(()));
+        thread::sleep(Duration::from_millis(20));
+    });
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use tests::{
-    cpus_of_threads, leaks_on_purpose, online_cpus, rounds, run_before_all_others, run_on,
-    spare_cpu, until, Module, SpareCpu,
+    cpus_of_threads, leaks_of_thread, leaks_on_purpose, online_cpus, rounds, run_before_all_others,
+    run_on, spare_cpu, until, Module, SpareCpu,
 };
 
 use crate::load;
@@ -68,24 +68,29 @@ fn a_thread_that_is_stopped_before_it_begins_never_runs() {
 /// It goes on for 50 ms after that: if unloading did not wait for it, it would run in freed memory.
 #[test]
 fn a_thread_that_drops_its_own_handle_is_stopped_and_waited_for() {
-    for _ in 0..5 {
-        let mut module = load("drop_own_handle");
-        assert_eq!(module.remove(), Ok(()));
-        thread::sleep(Duration::from_millis(60));
-    }
+    leaks_on_purpose(|| {
+        for _ in 0..5 {
+            let mut module = load("drop_own_handle");
+            assert_eq!(module.remove(), Ok(()));
+            thread::sleep(Duration::from_millis(60));
+        }
+    });
 }
 
 #[test]
 fn what_sleeps_about_cpus_is_refused_in_an_interrupt() {
-    let mut module = load("cpus_in_interrupt");
-    let refused = "lkm_test: refused: Some(ENOMEM) Some(ENOMEM) Some(ENOMEM) Some(ENOMEM)";
-    let lines = module.lines();
-    assert!(lines.iter().any(|line| line.text == refused), "{lines:?}");
-    module.expect_complaint("lkm: an interrupt handler tried to sleep");
+    leaks_on_purpose(|| {
+        let mut module = load("cpus_in_interrupt");
+        let refused = "lkm_test: refused: Some(ENOMEM) Some(ENOMEM) Some(ENOMEM) Some(ENOMEM)";
+        let lines = module.lines();
+        assert!(lines.iter().any(|line| line.text == refused), "{lines:?}");
+        module.expect_complaint("lkm: an interrupt handler tried to sleep");
+    });
 }
 
 #[test]
 fn leaked_threads_and_states_do_not_outlive_the_module() {
+    leaks_of_thread("cpuhp/");
     leaks_on_purpose(|| {
         for _ in rounds(20) {
             let mut module = load("leak_cpus");
@@ -98,6 +103,7 @@ fn leaked_threads_and_states_do_not_outlive_the_module() {
 
 #[test]
 fn leaked_threads_and_states_do_not_outlive_an_init_that_fails() {
+    leaks_of_thread("cpuhp/");
     leaks_on_purpose(|| {
         let mut module = Module::unloaded("lkm_test");
         for _ in rounds(20) {
@@ -201,6 +207,7 @@ fn a_cpu_that_cannot_go_offline_has_its_threads_back() {
 
 #[test]
 fn unloading_leaked_states_while_a_cpu_comes_and_goes() {
+    leaks_of_thread("cpuhp/");
     leaks_on_purpose(|| {
         let mut module = load("leak_cpus");
         let spare = spare_cpu!(module);

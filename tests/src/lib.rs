@@ -26,7 +26,7 @@ pub use caller::{count_signal, counted_signals, Caller};
 pub use cpus::{
     cpus_of_threads, online_cpus, possible_cpus, run_before_all_others, run_on, SpareCpu,
 };
-pub use debug_kernel::{is_debug_kernel, leaks_on_purpose, rounds};
+pub use debug_kernel::{is_debug_kernel, leaks_of_thread, leaks_on_purpose, rounds};
 pub use ioctl::{assert_no_ioctls_but, ioctl_at};
 pub use kmsg::{KernelLog, Record};
 pub use lockdep::{lock_classes, lockdep_is_on};
