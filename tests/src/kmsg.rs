@@ -113,6 +113,8 @@ fn unescape(text: &str) -> Option<String> {
 pub struct KernelLog {
     file: File,
     records: Vec<Record>,
+    /// So many of them hold no complaint.
+    innocent: usize,
     lost: bool,
 }
 
@@ -129,6 +131,7 @@ impl KernelLog {
         KernelLog {
             file,
             records: Vec::new(),
+            innocent: 0,
             lost: false,
         }
     }
@@ -161,10 +164,14 @@ impl KernelLog {
     /// What is wrong in the log: a complaint of the kernel, with what stands below it, or that it
     /// was not read fast enough to say so.
     pub fn complaint(&mut self) -> Option<String> {
-        if let Some(splat) = first_splat(self.records()) {
+        self.records();
+        // The last that is innocent may be a frame.
+        let new = &self.records[self.innocent.saturating_sub(1)..];
+        if let Some(splat) = first_splat(new) {
             let lines: Vec<&str> = splat.iter().map(|record| record.text.as_str()).collect();
             return Some(format!("the kernel complained:\n{}", lines.join("\n")));
         }
+        self.innocent = self.records.len();
         self.lost.then(|| {
             "the kernel's log ran over before the test read it: load with log=0, or read the log \
              while the module runs"

@@ -9,6 +9,7 @@ mod cpus;
 mod debug_kernel;
 mod errno;
 mod ioctl;
+mod kernel_memory;
 mod kmsg;
 mod lockdep;
 mod memory;
@@ -18,6 +19,7 @@ mod node;
 mod parameters;
 mod program;
 mod rcu;
+mod setting;
 mod slow;
 mod wait;
 mod watchdog;
@@ -28,6 +30,7 @@ pub use cpus::{
 };
 pub use debug_kernel::{is_debug_kernel, leaks_of_thread, leaks_on_purpose, rounds};
 pub use ioctl::{assert_no_ioctls_but, ioctl_at};
+pub use kernel_memory::KernelMemory;
 pub use kmsg::{KernelLog, Record};
 pub use lockdep::{lock_classes, lockdep_is_on};
 pub use memory::{free_memory, read_at, write_at, EdgeOfMemory, Gibibyte, KERNEL, UNMAPPED};
@@ -39,6 +42,7 @@ pub use parameters::{
 };
 pub use program::{text, wrote, Program};
 pub use rcu::ExpeditedGracePeriods;
+pub use setting::setting;
 pub use slow::SlowMemory;
 pub use wait::{
     asleep_in_ioctl, asleep_in_read, asleep_in_write, at_once, holds_in_time, time_in_kernel,

@@ -30,55 +30,61 @@ pub fn write_at(node: &Node, address: usize, length: usize) -> Result<usize, Err
     Errno::result(given).map(|given| given as usize)
 }
 
-/// A page that can be read and written, between two that cannot.
+/// Pages that can be read and written, between two that cannot.
 pub struct EdgeOfMemory {
     start: usize,
+    pages: usize,
 }
 
 impl EdgeOfMemory {
-    const LENGTH: usize = 3 * PAGE;
-
+    /// One page.
     #[allow(clippy::new_without_default)]
     pub fn new() -> EdgeOfMemory {
-        let length = NonZeroUsize::new(Self::LENGTH).unwrap();
+        EdgeOfMemory::of_pages(1)
+    }
+
+    pub fn of_pages(pages: usize) -> EdgeOfMemory {
+        let length = NonZeroUsize::new((pages + 2) * PAGE).unwrap();
         let flags = MapFlags::MAP_PRIVATE | MapFlags::MAP_ANONYMOUS;
         // SAFETY: a new mapping, at an address of the kernel's choice.
         let start = unsafe { mmap(None, length, ProtFlags::PROT_NONE, flags, -1, 0) }.unwrap();
         let protection = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: the second page of that mapping, of which nobody has a reference.
-        let done = unsafe { libc::mprotect(start.cast::<u8>().add(PAGE).cast(), PAGE, protection) };
+        let first = start as usize + PAGE;
+        // SAFETY: all but the first and last page of that mapping, of which nobody has a reference.
+        let done = unsafe { libc::mprotect(first as *mut _, pages * PAGE, protection) };
         Errno::result(done).unwrap();
         EdgeOfMemory {
             start: start as usize,
+            pages,
         }
     }
 
-    /// The address `bytes` before the page, where nothing can be touched.
+    /// The address `bytes` before the pages, where nothing can be touched.
     pub fn before_the_page(&self, bytes: usize) -> usize {
         self.start + PAGE - bytes
     }
 
-    /// The address of the last `bytes` bytes of the page.
+    /// The address of the last `bytes` bytes of the pages.
     pub fn before_the_edge(&self, bytes: usize) -> usize {
-        self.start + 2 * PAGE - bytes
+        self.beyond_the_edge() - bytes
     }
 
-    /// The first address behind the page.
+    /// The first address behind the pages.
     pub fn beyond_the_edge(&self) -> usize {
-        self.start + 2 * PAGE
+        self.start + (1 + self.pages) * PAGE
     }
 
-    /// The last `bytes` bytes of the page.
+    /// The last `bytes` bytes of the pages.
     pub fn last(&self, bytes: usize) -> Vec<u8> {
         let address = self.before_the_edge(bytes) as *const u8;
-        // SAFETY: within the page, which is mapped, written by no one now, and initialised.
+        // SAFETY: within the pages, which are mapped, written by no one now, and initialised.
         unsafe { std::slice::from_raw_parts(address, bytes) }.to_vec()
     }
 
-    /// Writes `bytes` to the end of the page.
+    /// Writes `bytes` to the end of the pages.
     pub fn set_last(&self, bytes: &[u8]) {
         let address = self.before_the_edge(bytes.len()) as *mut u8;
-        // SAFETY: within the page, of which nobody has a reference.
+        // SAFETY: within the pages, of which nobody has a reference.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), address, bytes.len()) };
     }
 }
@@ -86,7 +92,7 @@ impl EdgeOfMemory {
 impl Drop for EdgeOfMemory {
     fn drop(&mut self) {
         // SAFETY: the mapping is ours, and no reference into it outlives a call of `last`.
-        unsafe { munmap(self.start as *mut _, Self::LENGTH) }.unwrap();
+        unsafe { munmap(self.start as *mut _, (self.pages + 2) * PAGE) }.unwrap();
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Module {
     name: &'static str,
     loaded: bool,
     log: KernelLog,
-    _watchdog: Watchdog,
+    watchdog: Watchdog,
     // The last field, so the last to be dropped.
     _turn: MutexGuard<'static, ()>,
 }
@@ -58,7 +58,7 @@ impl Module {
             name,
             loaded: false,
             log: KernelLog::from_now(),
-            _watchdog: Watchdog::start(),
+            watchdog: Watchdog::start(),
             _turn: turn,
         }
     }
@@ -92,6 +92,17 @@ impl Module {
         delete_module(&name, DeleteModuleFlags::O_NONBLOCK)?;
         self.loaded = false;
         Ok(())
+    }
+
+    /// Starts the test's time anew: for a test of many rounds, each of which has an end. If the
+    /// time runs out, `last_words` are said of this one.
+    pub fn watch(&mut self, last_words: impl FnOnce() -> String + Send + 'static) {
+        self.watchdog = Watchdog::with_last_words(last_words);
+    }
+
+    /// What the kernel has complained of, if it has.
+    pub fn complaint(&mut self) -> Option<String> {
+        self.log.complaint()
     }
 
     /// Unloads the module and loads it again.

@@ -22,6 +22,11 @@ pub struct Watchdog {
 
 impl Watchdog {
     pub fn start() -> Watchdog {
+        Watchdog::with_last_words(String::new)
+    }
+
+    /// Has something to say of its own, too, should the time run out.
+    pub fn with_last_words(last_words: impl FnOnce() -> String + Send + 'static) -> Watchdog {
         let (alive, end) = mpsc::channel();
         // The test harness names each thread after its test.
         let test = thread::current().name().unwrap_or("a test").to_owned();
@@ -35,8 +40,9 @@ impl Watchdog {
                 // Not `eprintln!`, which the harness would keep for itself.
                 let _ = writeln!(
                     io::stderr(),
-                    "test {test} ... FAILED: not finished after {limit:?}; its threads are in:\n{}",
-                    places()
+                    "test {test} ... FAILED: not finished after {limit:?}; its threads are in:\n{}{}",
+                    places(),
+                    last_words()
                 );
                 process::exit(101);
             }
