@@ -14,6 +14,10 @@ comma := ,
 KDIR ?=
 ## RUSTC= BINDGEN= LLVM= CROSS_COMPILE=   instead of what the tree was built with
 ## CARGO=             for host and guest programs, instead of /usr/bin/cargo
+## NODE= SEED=        of `make torture`: one node only; the calls that this seed makes
+## CALLS=1000000 CYCLES=1000   of `make torture`: how many, for each node
+CALLS ?= 1000000
+CYCLES ?= 1000
 ## INSTALL_MOD_PATH=  the folder into which modules_install puts lib/modules
 
 target_arm64 := aarch64-unknown-linux-gnu
@@ -54,7 +58,7 @@ find_kdir := kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARC
 .NOTPARALLEL:
 .PHONY: modules modules_install clean demo test check bench lint host-tests clippy-modules \
 	check-panics compile-fail unsafe guest-tests bench-program \
-	shell setup tree kdir image lab userland help
+	torture shell setup tree kdir image lab userland help
 
 # --- modules: Kbuild and nothing else, if KDIR is given ----------------------
 
@@ -115,6 +119,12 @@ check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
 
 test-%: modules userland ## the guest's tests of one module, as in test-hello
 	@$(find_kdir) && $(guest_test) --test $*
+
+# A guest that hangs as a whole is given up after a day; a test that hangs, after minutes.
+torture: modules lab ## calls at random on every node, reloads under use: hours; best with VARIANT=debug
+	@$(find_kdir) && RLKM_CALLS=$(CALLS) RLKM_CYCLES=$(CYCLES) $(if $(SEED),RLKM_SEED=$(SEED)) \
+		RLKM_CPUS=4 RLKM_TIMEOUT=86400 $(guest_test) --test torture $(if $(SEED),,--test reload) \
+		-- $(if $(NODE),--exact $(NODE))
 
 # Safe code can do one thing that harms the kernel: panic. What asserts is meant to.
 check-panics: modules ## make sure that no module can panic
