@@ -93,6 +93,16 @@ impl<T> Pinned<T> {
         })
     }
 
+    /// Memory for a value that is yet to come: for what must not fail once there
+    /// is one. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub(crate) fn reserve() -> Result<Pinned<MaybeUninit<T>>> {
+        Pinned::new(MaybeUninit::uninit())
+    }
+
     /// Gives up the ownership; [`from_raw`](Self::from_raw) takes it back.
     #[inline]
     pub(crate) fn into_raw(self) -> NonNull<T> {
@@ -108,6 +118,20 @@ impl<T> Pinned<T> {
     pub(crate) unsafe fn from_raw(ptr: NonNull<T>) -> Self {
         // INVARIANT: as it was in the value that was given up.
         Self {
+            ptr,
+            _owns: PhantomData,
+        }
+    }
+}
+
+impl<T> Pinned<MaybeUninit<T>> {
+    /// Moves `value` there.
+    pub(crate) fn fill(self, value: T) -> Pinned<T> {
+        let ptr = self.into_raw().cast::<T>();
+        // SAFETY: valid by the invariant, of this layout, and nobody else's.
+        unsafe { ptr.as_ptr().write(value) };
+        // INVARIANT: the allocation is the one that was given up, and written.
+        Pinned {
             ptr,
             _owns: PhantomData,
         }
