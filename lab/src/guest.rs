@@ -208,7 +208,7 @@ fn machine<'a>(
         memory: options.memory(kernel),
         kernel: &kernel.image,
         initramfs: folder.file(INITRAMFS),
-        append: &options.append,
+        append: format!("{} {}", kernel.variant.arguments(), options.append),
         console_log: folder.file(CONSOLE_LOG),
         console,
         qmp: options.qmp.as_deref(),

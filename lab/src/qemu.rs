@@ -19,7 +19,7 @@ pub struct Machine<'a> {
     pub kernel: &'a Path,
     pub initramfs: PathBuf,
     /// Added to the kernel's command line.
-    pub append: &'a str,
+    pub append: String,
     pub console_log: PathBuf,
     pub console: Console<'a>,
     /// The socket that QEMU's monitor connects to.
@@ -80,7 +80,8 @@ impl Machine<'_> {
         // panic=-1 reboots at once, which -no-reboot turns into the end of QEMU.
         let append = format!(
             "console={} panic=-1 oops=panic random.trust_cpu=on {}",
-            arch.console, self.append
+            arch.console,
+            self.append.trim()
         );
         add(&[os("-append"), os(append.trim_end())]);
 
@@ -180,7 +181,7 @@ mod tests {
             memory: "64M".into(),
             kernel: Path::new("/k"),
             initramfs: "/i".into(),
-            append: "quiet",
+            append: "quiet".into(),
             console_log: "/a,b/log".into(),
             console,
             qmp: Some(Path::new("/c,d/qmp")),
