@@ -178,6 +178,20 @@ impl KernelLog {
                 .to_owned()
         })
     }
+
+    /// The first complaint that is not `excused`; without any, all that was logged is forgotten.
+    pub(crate) fn complaint_but(&mut self, excused: impl Fn(&str) -> bool) -> Option<String> {
+        while let Some(complaint) = self.complaint() {
+            match self.records.iter().position(Record::is_splat) {
+                Some(place) if excused(&complaint) => drop(self.records.drain(..=place)),
+                _ => return Some(complaint),
+            }
+            self.innocent = 0;
+        }
+        self.records.clear();
+        self.innocent = 0;
+        None
+    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub use kmsg::{KernelLog, Record};
 pub use lockdep::{lock_classes, lockdep_is_on};
 pub use memory::{free_memory, read_at, write_at, EdgeOfMemory, Gibibyte, KERNEL, UNMAPPED};
 pub use modinfo::modinfo;
-pub use module::{path_of, Module};
+pub use module::{path_of, Insertion, Module};
 pub use node::Node;
 pub use parameters::{
     assert_keeps, assert_modinfo, assert_node_has_the_mode_asked_for, assert_refused, mode_of,

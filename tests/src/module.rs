@@ -25,11 +25,18 @@ pub fn path_of(name: &str) -> PathBuf {
     PathBuf::from(folder).join(format!("{name}.ko"))
 }
 
+/// A module's file and its parameters, as finit_module(2) takes them.
+pub struct Insertion {
+    file: File,
+    parameters: CString,
+}
+
 /// A loaded module. Dropping it unloads it and fails the test if the kernel has complained since
 /// it was loaded, or if lockdep is found to be off; a test that takes longer than its time ends the
 /// whole program, by name.
 pub struct Module {
     name: &'static str,
+    c_name: CString,
     loaded: bool,
     log: KernelLog,
     watchdog: Watchdog,
@@ -56,6 +63,7 @@ impl Module {
         let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         Module {
             name,
+            c_name: CString::new(name).expect("a module's name holds a NUL"),
             loaded: false,
             log: KernelLog::from_now(),
             watchdog: Watchdog::start(),
@@ -69,6 +77,11 @@ impl Module {
     ///
     /// What finit_module(2) said.
     pub fn insert(&mut self, parameters: &[&str]) -> Result<(), Errno> {
+        self.insert_prepared(&self.prepare(parameters))
+    }
+
+    /// What [`Module::insert`] gives to the kernel, so that the call is all that is left to do.
+    pub fn prepare(&self, parameters: &[&str]) -> Insertion {
         let path = path_of(self.name);
         let file = File::open(&path).unwrap_or_else(|error| {
             panic!(
@@ -77,7 +90,13 @@ impl Module {
             )
         });
         let parameters = CString::new(parameters.join(" ")).expect("a parameter holds a NUL");
-        finit_module(&file, &parameters, ModuleInitFlags::empty())?;
+        Insertion { file, parameters }
+    }
+
+    /// One finit_module(2), and nothing else.
+    pub fn insert_prepared(&mut self, insertion: &Insertion) -> Result<(), Errno> {
+        let Insertion { file, parameters } = insertion;
+        finit_module(file, parameters, ModuleInitFlags::empty())?;
         self.loaded = true;
         Ok(())
     }
@@ -88,8 +107,7 @@ impl Module {
     ///
     /// What delete_module(2) said.
     pub fn remove(&mut self) -> Result<(), Errno> {
-        let name = CString::new(self.name).expect("a module's name holds a NUL");
-        delete_module(&name, DeleteModuleFlags::O_NONBLOCK)?;
+        delete_module(&self.c_name, DeleteModuleFlags::O_NONBLOCK)?;
         self.loaded = false;
         Ok(())
     }
@@ -140,6 +158,15 @@ impl Module {
         assert!(complaint.contains(text), "no {text:?} in: {complaint}");
         self.log = KernelLog::from_now();
         complaint
+    }
+
+    /// Fails the test at once if the kernel has complained by now, but for complaints that are
+    /// `excused`. What was logged until now is not looked at again.
+    #[track_caller]
+    pub fn check_log(&mut self, excused: impl Fn(&str) -> bool) {
+        if let Some(complaint) = self.log.complaint_but(excused) {
+            panic!("{complaint}");
+        }
     }
 
     /// [`Module::expect_complaint`], of lockdep, which is off from then on, until the next boot.

@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
-use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, RawFd};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -18,11 +18,12 @@ impl Node {
     #[track_caller]
     pub fn open(path: impl AsRef<Path>, options: &OpenOptions) -> Node {
         let path = path.as_ref();
-        Node(
-            options
-                .open(path)
-                .unwrap_or_else(|error| panic!("{}: {error}", path.display())),
-        )
+        Node::try_open(path, options).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    }
+
+    /// One open(2).
+    pub fn try_open(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Node, Errno> {
+        errno(options.open(path)).map(Node)
     }
 
     /// Another descriptor of the same open file.
@@ -82,6 +83,12 @@ impl Node {
 impl AsFd for Node {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+impl IntoRawFd for Node {
+    fn into_raw_fd(self) -> RawFd {
+        self.0.into_raw_fd()
     }
 }
 
