@@ -168,9 +168,9 @@ lint: setup
 	@$(cargo_env) rustfmt --check --edition 2021 \
 		$$(find lkm modules tests/modules tests/compile_fail -name '*.rs' ! -name '*_generated.rs')
 	@echo 'rlkm: clippy for the host and for guests'
-	@$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets -- -D warnings
+	@$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets $(suites_debug) -- -D warnings
 	@$(for_guest) $(cargo_env) cargo-clippy clippy --locked $(programs) -p bench -p tests --all-targets \
-		--target $(target) -- -D warnings
+		$(suites_debug) --target $(target) -- -D warnings
 	@echo 'rlkm: modules are safe Rust over lkm'
 	@grep -rnwE --include='*.rs' 'unsafe|bindings|link_section|no_mangle|export_name|global_asm' modules tests/modules; found=$$?; [ $$found = 1 ] || \
 		{ echo 'rlkm: modules may not say these words; what they need belongs into lkm' >&2; false; }
