@@ -146,7 +146,7 @@ guest-tests: modules check-panics userland
 		$(lab) suites --arch $(ARCH) --kdir "$$kdir" --cpus $(CPUS)
 
 # Those that need what only the debug kernel has.
-suites_debug := $(patsubst %,--test %,detectors detectors_both_orders detectors_siblings detectors_twice faults)
+suites_debug := $(patsubst %,--test %,detectors detectors_both_orders detectors_leaked detectors_siblings detectors_twice faults)
 
 userland: lab
 	@$(for_guest) $(cargo) build --locked --target $(target) $(programs)

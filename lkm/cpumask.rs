@@ -76,18 +76,15 @@ pub fn online_cpus() -> impl Iterator<Item = Cpu> {
 /// How many [`possible_cpus`] there are.
 #[inline]
 pub fn num_possible_cpus() -> usize {
-    number_of(possible_cpus())
+    // SAFETY: it may be called at any time.
+    unsafe { bindings::lkm_num_possible_cpus() as usize }
 }
 
-/// How many [`online_cpus`] there are: as much of a hint.
+/// How many CPUs are online. Only a hint, as [`online_cpus`] is.
 #[inline]
 pub fn num_online_cpus() -> usize {
-    number_of(online_cpus())
-}
-
-/// As [`Iterator::count`], which looks whether a `usize` is too small for it.
-fn number_of(cpus: impl Iterator<Item = Cpu>) -> usize {
-    cpus.fold(0, |n, _| n.wrapping_add(1))
+    // SAFETY: it may be called at any time.
+    unsafe { bindings::lkm_num_online_cpus() as usize }
 }
 
 /// The CPUs that `next` finds: it gives the first in its mask from a number

@@ -17,6 +17,16 @@ bool lkm_cpu_online(unsigned int cpu)
 	return cpu_online(cpu);
 }
 
+unsigned int lkm_num_possible_cpus(void)
+{
+	return num_possible_cpus();
+}
+
+unsigned int lkm_num_online_cpus(void)
+{
+	return num_online_cpus();
+}
+
 /* The first possible CPU from this number on; none: at least nr_cpu_ids. */
 unsigned int lkm_next_possible_cpu(unsigned int from)
 {

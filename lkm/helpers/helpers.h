@@ -40,6 +40,8 @@ void lkm_cpuhp_remove(int state, struct hlist_node *node);
 unsigned int lkm_nr_cpu_ids(void);
 bool lkm_cpu_possible(unsigned int cpu);
 bool lkm_cpu_online(unsigned int cpu);
+unsigned int lkm_num_possible_cpus(void);
+unsigned int lkm_num_online_cpus(void);
 unsigned int lkm_next_possible_cpu(unsigned int from);
 unsigned int lkm_next_online_cpu(unsigned int from);
 
@@ -96,6 +98,7 @@ void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key 
 void lkm_mutex_lock(struct mutex *lock);
 bool lkm_mutex_trylock(struct mutex *lock);
 void lkm_mutex_unlock(struct mutex *lock);
+bool lkm_mutex_is_locked(struct mutex *lock);
 void lkm_mutex_destroy(struct mutex *lock);
 
 /* percpu.c */
@@ -123,6 +126,7 @@ bool lkm_down_read_trylock(struct rw_semaphore *sem);
 bool lkm_down_write_trylock(struct rw_semaphore *sem);
 void lkm_up_read(struct rw_semaphore *sem);
 void lkm_up_write(struct rw_semaphore *sem);
+bool lkm_rwsem_is_locked(struct rw_semaphore *sem);
 
 /* semaphore.c: with one holder, of whom lockdep knows */
 struct lkm_semaphore {
@@ -136,6 +140,7 @@ void lkm_down(struct lkm_semaphore *lock);
 int lkm_down_interruptible(struct lkm_semaphore *lock);
 bool lkm_down_trylock(struct lkm_semaphore *lock);
 void lkm_up(struct lkm_semaphore *lock);
+bool lkm_sema_is_locked(struct lkm_semaphore *lock);
 
 /* source.c: see ../source.rs */
 struct lkm_source {
@@ -156,6 +161,7 @@ int lkm_spin_trylock(spinlock_t *lock);
 bool lkm_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags);
 unsigned long lkm_spin_lock_irqsave(spinlock_t *lock);
 void lkm_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
+bool lkm_spin_is_locked(spinlock_t *lock);
 
 /* task.c */
 struct task_struct *lkm_current(void);

@@ -36,6 +36,11 @@ void lkm_mutex_unlock(struct mutex *lock)
 	put_task_struct(current);
 }
 
+bool lkm_mutex_is_locked(struct mutex *lock)
+{
+	return mutex_is_locked(lock);
+}
+
 void lkm_mutex_destroy(struct mutex *lock)
 {
 	mutex_destroy(lock);

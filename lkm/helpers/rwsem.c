@@ -41,3 +41,8 @@ void lkm_up_write(struct rw_semaphore *sem)
 	up_write(sem);
 	put_task_struct(current);
 }
+
+bool lkm_rwsem_is_locked(struct rw_semaphore *sem)
+{
+	return rwsem_is_locked(sem);
+}

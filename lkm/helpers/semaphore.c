@@ -13,6 +13,7 @@ void lkm_sema_init(struct lkm_semaphore *lock, const char *name, struct lock_cla
 #endif
 }
 
+/* LOCK_CONTENDED wants functions of the lock. */
 static void take(struct lkm_semaphore *lock)
 {
 	down(&lock->sem);
@@ -57,4 +58,9 @@ void lkm_up(struct lkm_semaphore *lock)
 {
 	lock_release(&lock->dep_map, _RET_IP_);
 	up(&lock->sem);
+}
+
+bool lkm_sema_is_locked(struct lkm_semaphore *lock)
+{
+	return READ_ONCE(lock->sem.count) != 1;
 }

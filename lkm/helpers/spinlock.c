@@ -42,3 +42,8 @@ void lkm_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
 {
 	spin_unlock_irqrestore(lock, flags);
 }
+
+bool lkm_spin_is_locked(spinlock_t *lock)
+{
+	return spin_is_locked(lock);
+}

@@ -13,6 +13,7 @@ use crate::{
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
+    mem::ManuallyDrop,
     ops::{Deref, DerefMut},
 };
 
@@ -59,7 +60,14 @@ pub unsafe trait Backend {
     /// `ptr` is valid, and stays where it is until `destroy`.
     unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey);
 
-    /// Says that the lock will not be used again.
+    /// Whether anybody has the lock.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is initialised.
+    unsafe fn is_locked(ptr: *mut Self::State) -> bool;
+
+    /// Says that the lock, which nobody has, will not be used again.
     ///
     /// # Safety
     ///
@@ -98,12 +106,15 @@ struct Inner<T, B: Backend> {
 /// See [`Mutex`](super::Mutex), [`Semaphore`](super::Semaphore),
 /// [`SpinLock`](super::SpinLock) and [`SpinLockIrq`](super::SpinLockIrq).
 ///
+/// If a [`Guard`] of it was leaked, so are lock and data: lockdep goes on to look
+/// at what a thread holds.
+///
 /// # Invariants
 ///
 /// The C lock is initialised. Whoever accesses the data holds it, or has
 /// exclusive access to the whole.
 pub struct Lock<T, B: Backend> {
-    inner: Pinned<Inner<T, B>>,
+    inner: ManuallyDrop<Pinned<Inner<T, B>>>,
 }
 
 // SAFETY: the data goes where the lock goes; the C lock belongs to no thread.
@@ -125,7 +136,9 @@ impl<T, B: Backend> Lock<T, B> {
         // SAFETY: `Pinned` keeps it where it is.
         unsafe { B::init(inner.lock.get(), name, key) };
         // INVARIANT: just initialised.
-        Ok(Self { inner })
+        Ok(Self {
+            inner: ManuallyDrop::new(inner),
+        })
     }
 
     /// Takes the lock, waiting until it can be had.
@@ -170,14 +183,23 @@ impl<T, B: Backend> Lock<T, B> {
 impl<T, B: Backend> Drop for Lock<T, B> {
     fn drop(&mut self) {
         // SAFETY: initialised by the invariant.
-        unsafe { B::destroy(self.inner.lock.get()) };
+        if unsafe { B::is_locked(self.as_ptr()) } {
+            return;
+        }
+        // SAFETY: as above, and nobody uses it again.
+        unsafe {
+            B::destroy(self.as_ptr());
+            ManuallyDrop::drop(&mut self.inner);
+        }
     }
 }
 
 /// The right to use the data behind a lock; releases it when dropped.
 ///
 /// A guard that is leaked never releases: the next to take the lock waits for
-/// ever, and what the lock switches off (preemption, interrupts) stays off.
+/// ever, and what the lock switches off (preemption, interrupts) stays off. A
+/// kernel with lockdep complains of the thread, which then holds a lock of a
+/// class that is gone once the module is.
 ///
 /// # Invariants
 ///

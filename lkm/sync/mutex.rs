@@ -36,6 +36,12 @@ unsafe impl Backend for MutexBackend {
     }
 
     #[inline]
+    unsafe fn is_locked(ptr: *mut Self::State) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_mutex_is_locked(ptr) }
+    }
+
+    #[inline]
     unsafe fn destroy(ptr: *mut Self::State) {
         // SAFETY: the caller's promise.
         unsafe { bindings::lkm_mutex_destroy(ptr) };

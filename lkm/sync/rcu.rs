@@ -124,6 +124,7 @@ impl<T: Send + Sync + 'static> Pointer<T> {
 
 impl<T: Send + Sync + 'static> Drop for Pointer<T> {
     fn drop(&mut self) {
+        // `get_mut` would do, but loom has none.
         let node = self.current.load(Ordering::Relaxed);
         // SAFETY: from `into_raw`, by the invariant, and nobody reads it.
         drop(unsafe { Pinned::from_raw(NonNull::new_unchecked(node)) });

@@ -15,6 +15,7 @@ use crate::{
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
+    mem::ManuallyDrop,
     ops::{Deref, DerefMut},
 };
 
@@ -28,14 +29,15 @@ struct Inner<T> {
 /// Taking it may sleep, and one may sleep under it. Where one must not, it
 /// spins instead, perhaps for ever, after a warning. A thread that has it must
 /// not take it again, not even to read: a writer that waits comes before new
-/// readers. A guard that is leaked never releases. See [`new_rwsem!`](crate::new_rwsem!).
+/// readers. A guard that is leaked never releases; then lock and data are leaked, too,
+/// as a [`Lock`](super::Lock) is. See [`new_rwsem!`](crate::new_rwsem!).
 ///
 /// # Invariants
 ///
 /// The C semaphore is initialised. Whoever reads the data holds it, whoever
 /// writes holds it for writing, or has exclusive access to the whole.
 pub struct RwSemaphore<T> {
-    inner: Pinned<Inner<T>>,
+    inner: ManuallyDrop<Pinned<Inner<T>>>,
 }
 
 // SAFETY: the data goes where this goes; the C semaphore belongs to no thread.
@@ -66,7 +68,9 @@ impl<T> RwSemaphore<T> {
         // SAFETY: `Pinned` keeps it where it is; name and key are static.
         unsafe { bindings::lkm_init_rwsem(inner.sem.get(), name.as_char_ptr(), key.as_ptr()) };
         // INVARIANT: just initialised.
-        Ok(Self { inner })
+        Ok(Self {
+            inner: ManuallyDrop::new(inner),
+        })
     }
 
     /// Waits until no writer has it (`down_read`).
@@ -105,6 +109,16 @@ impl<T> RwSemaphore<T> {
         WriteGuard {
             lock: self,
             _not_send: PhantomData,
+        }
+    }
+}
+
+impl<T> Drop for RwSemaphore<T> {
+    fn drop(&mut self) {
+        // SAFETY: initialised by the invariant.
+        if !unsafe { bindings::lkm_rwsem_is_locked(self.inner.sem.get()) } {
+            // SAFETY: nobody uses it again.
+            unsafe { ManuallyDrop::drop(&mut self.inner) };
         }
     }
 }

@@ -68,6 +68,11 @@ unsafe impl Backend for SemaphoreBackend {
         unsafe { bindings::lkm_sema_init(ptr, name.as_char_ptr(), key.as_ptr()) };
     }
 
+    unsafe fn is_locked(ptr: *mut Self::State) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_sema_is_locked(ptr) }
+    }
+
     unsafe fn lock(ptr: *mut Self::State) {
         if may_sleep() {
             // SAFETY: the caller's promise.

@@ -55,6 +55,12 @@ unsafe impl Backend for SpinLockBackend {
     }
 
     #[inline]
+    unsafe fn is_locked(ptr: *mut Self::State) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_spin_is_locked(ptr) }
+    }
+
+    #[inline]
     unsafe fn lock(ptr: *mut Self::State) {
         // SAFETY: the caller's promise.
         unsafe { bindings::lkm_spin_lock(ptr) };
@@ -86,6 +92,12 @@ unsafe impl Backend for SpinLockIrqBackend {
     unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey) {
         // SAFETY: the caller's promise; name and key are static.
         unsafe { bindings::lkm_spin_lock_init(ptr, name.as_char_ptr(), key.as_ptr()) };
+    }
+
+    #[inline]
+    unsafe fn is_locked(ptr: *mut Self::State) -> bool {
+        // SAFETY: the caller's promise.
+        unsafe { bindings::lkm_spin_is_locked(ptr) }
     }
 
     #[inline]

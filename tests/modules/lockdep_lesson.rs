@@ -15,15 +15,17 @@
 //! | `both_orders` | two mutexes, then the same in the other order | "possible circular locking dependency detected" |
 //! | `twice` | a read-write semaphore, and under it the same | "possible recursive locking detected" |
 //! | `siblings` | a spin lock, and under it one of the same class | "possible recursive locking detected" |
+//! | `leaked` | locks that it keeps for ever, and drops | "still has locks held!", when it ends |
 //! | `classes` | one lock of each kind | nothing |
 //!
 //! tests/detectors loads it on a kernel with `CONFIG_PROVE_LOCKING`.
 
+use core::mem::forget;
 use lkm::{
     new_mutex, new_rcu_pointer, new_rwsem, new_semaphore, new_spinlock, new_spinlock_irq,
     new_timer, new_wait_queue, new_work,
     prelude::*,
-    sync::{Arc, Mutex, SpinLock},
+    sync::{Arc, Mutex, RwSemaphore, Semaphore, SpinLock},
     time::Delta,
     timer::{TimerCallback, TimerRestart},
     workqueue::{Queue, WorkItem},
@@ -108,6 +110,36 @@ fn siblings() -> Result {
     Ok(())
 }
 
+/// The last to have some locks, until it runs.
+struct Locks(Option<Arc<(Mutex<()>, Semaphore<()>, RwSemaphore<()>)>>);
+
+impl WorkItem for Locks {
+    fn run(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// lockdep keeps a list of what a thread holds, and goes through it when an older
+/// lock is released. So what is on it is not freed, even by another thread.
+fn leaked() -> Result {
+    let older = new_mutex!((), "lesson_older")?;
+    let locks = Arc::try_new((
+        new_mutex!((), "lesson_mutex")?,
+        new_semaphore!((), "lesson_semaphore")?,
+        new_rwsem!((), "lesson_rwsem")?,
+    ))?;
+    let queue = Arc::try_new(Queue::new_unbound(c_str!("lesson_queue"))?)?;
+    let last = new_work!(queue, Locks(Some(locks.clone())), "lesson_work")?;
+
+    let held = older.lock();
+    forget((locks.0.lock(), locks.1.lock(), locks.2.write()));
+    drop(locks);
+    last.enqueue();
+    last.flush();
+    drop(held);
+    Ok(())
+}
+
 struct Nothing;
 
 impl TimerCallback for Nothing {
@@ -152,6 +184,7 @@ impl Module for Lesson {
             "both_orders" => both_orders()?,
             "twice" => twice()?,
             "siblings" => siblings()?,
+            "leaked" => leaked()?,
             "classes" => classes()?,
             other => {
                 pr_err!("lesson={}: there is no such lesson\n", other);
