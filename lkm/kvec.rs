@@ -22,14 +22,15 @@ use core::{
     ptr::NonNull,
 };
 
-/// Values one after another, up to a capacity: what is added grows it by
-/// no more than was reserved.
+/// Values one after another. It never grows by itself: `push` fails when it is
+/// full.
 ///
 /// The memory is from `kvmalloc`: it need not be contiguous for the hardware,
 /// so it can be had in sizes for which there is no single piece any more.
 ///
-/// It may be dropped in any context. That sleeps only where one may; a large one
-/// that is dropped by a reader of RCU or under a spin lock is leaked.
+/// Its memory may be freed in any context. That sleeps only where one may; much
+/// of it that is freed by a reader of RCU or under a spin lock is leaked. How the
+/// values may be dropped is up to them.
 ///
 /// # Invariants
 ///
@@ -176,6 +177,7 @@ impl<T: Copy> KVVec<T> {
 
     /// Makes it empty; the memory stays.
     pub fn clear(&mut self) {
+        // What is `Copy` need not be dropped.
         self.len = 0;
     }
 }

@@ -249,9 +249,9 @@ impl<T: MiscDevice> OpenFile<T> {
     unsafe fn open(header: *const Header, file: *mut bindings::file) -> Result {
         // SAFETY: the caller's promise; a registration waits for a running open.
         let (inner, opened) = unsafe { (&*header.cast::<Inner<T>>(), File::from_ptr(file)) };
-        // Memory first: once `T` has opened, so has the file.
-        let memory = Pinned::reserve()?;
-        let device = memory.fill(T::open(&inner.shared, opened)?);
+        // Memory first: nothing may fail once `T::open` has succeeded.
+        let memory = Pinned::new_uninit()?;
+        let device = memory.write(T::open(&inner.shared, opened)?);
         // SAFETY: the file is not open yet, so it is ours alone. With `FOPS` it
         // has a `T`, which `release` takes away.
         unsafe {

@@ -15,6 +15,7 @@ use core::{
     ptr::NonNull,
 };
 
+// tests/loom has a heap of its own.
 #[cfg(loom)]
 use crate::heap::{alloc, dealloc};
 #[cfg(not(loom))]
@@ -99,7 +100,7 @@ impl<T> Pinned<T> {
     /// # Errors
     ///
     /// As [`new`](Self::new).
-    pub(crate) fn reserve() -> Result<Pinned<MaybeUninit<T>>> {
+    pub(crate) fn new_uninit() -> Result<Pinned<MaybeUninit<T>>> {
         Pinned::new(MaybeUninit::uninit())
     }
 
@@ -126,7 +127,7 @@ impl<T> Pinned<T> {
 
 impl<T> Pinned<MaybeUninit<T>> {
     /// Moves `value` there.
-    pub(crate) fn fill(self, value: T) -> Pinned<T> {
+    pub(crate) fn write(self, value: T) -> Pinned<T> {
         let ptr = self.into_raw().cast::<T>();
         // SAFETY: valid by the invariant, of this layout, and nobody else's.
         unsafe { ptr.as_ptr().write(value) };

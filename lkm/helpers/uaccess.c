@@ -26,46 +26,47 @@ static noinline unsigned long refuse_to_copy(unsigned long n)
 }
 
 /*
- * Under a spin lock the copy is a bug, and this says so. copy_from_user would
- * have lockdep say the same, of the lock that one waits for a page with: its
- * last word, for after a report it is off. Where it cannot wait it does not.
+ * A copy under a spin lock is a bug, and is reported here: might_fault() would
+ * also have lockdep report mmap_lock, and after its first report lockdep is
+ * off. With page faults disabled it does not, and the copy ends at the first
+ * page that is not there.
  */
 static bool begin_copy(void)
 {
-	if (!IS_ENABLED(CONFIG_PROVE_LOCKING) || !in_atomic())
+	if (!IS_ENABLED(CONFIG_PROVE_LOCKING) || !IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || !in_atomic())
 		return false;
 	__might_sleep(__FILE__, __LINE__);
 	pagefault_disable();
 	return true;
 }
 
-static void end_copy(bool is_bug)
+static void end_copy(bool atomic)
 {
-	if (is_bug)
+	if (atomic)
 		pagefault_enable();
 }
 
 unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n)
 {
-	bool is_bug;
+	bool atomic;
 
 	if (unlikely(!may_copy()))
 		return refuse_to_copy(n);
-	is_bug = begin_copy();
+	atomic = begin_copy();
 	n = copy_from_user(to, from, n);
-	end_copy(is_bug);
+	end_copy(atomic);
 	return n;
 }
 
 unsigned long lkm_copy_to_user(void __user *to, const void *from, unsigned long n)
 {
-	bool is_bug;
+	bool atomic;
 
 	if (unlikely(!may_copy()))
 		return refuse_to_copy(n);
-	is_bug = begin_copy();
+	atomic = begin_copy();
 	n = copy_to_user(to, from, n);
-	end_copy(is_bug);
+	end_copy(atomic);
 	return n;
 }
 

@@ -4,7 +4,7 @@
 //! in both parts.
 //!
 //! No input makes it slow. What is in order, either way round, takes one look. The
-//! pivot is chosen at random, so that no pattern can be at odds with it; and once too
+//! pivot is chosen at random, so that no simple pattern is at odds with it; and once too
 //! many parts of parts were badly divided all the same, as by input that is made
 //! for this, heap sort has what is left. Words that are the same are divided off
 //! together.
@@ -44,7 +44,7 @@ fn reverse<W>(words: &mut [W]) {
     }
 }
 
-/// Sorts by quicksort until `bad_limit` divisions were bad.
+/// Sorts by quicksort until `bad_limit` divisions, each of a part of the last, were bad.
 ///
 /// The recursion is as deep as the words can be halved, since it is for the
 /// smaller part.

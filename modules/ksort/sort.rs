@@ -149,7 +149,7 @@ const PART: usize = 1 << 18;
 /// Words between two questions whether to stop: less than a millisecond.
 const BLOCK: usize = 1 << 16;
 
-/// The words in parts of `len`, and of what is left at the end.
+/// The words in parts of `len`, and of what is left at the end. With a `len` of 0 there are none.
 ///
 /// As [`chunks`](slice::chunks); but zipped, that multiplies, and the compiler cannot
 /// know that it does not overflow.
