@@ -7,8 +7,8 @@
 ARCH ?= arm64
 ## VARIANT=plain      of the lab's kernel: plain, or debug, which looks for faults
 VARIANT ?= plain
-## CPUS=1,2,4         with how many CPUs the guests are tested, each; 4 with VARIANT=debug
-CPUS ?= $(if $(filter debug,$(VARIANT)),4,1$(comma)2$(comma)4)
+## CPUS=1,2,4         with how many CPUs the guests are tested, each; 2 with VARIANT=debug
+CPUS ?= $(if $(filter debug,$(VARIANT)),2,1$(comma)2$(comma)4)
 comma := ,
 ## KDIR=              a built 6.1 tree with CONFIG_RUST=y, instead of the lab's
 KDIR ?=

@@ -17,7 +17,7 @@ use abi::percpu_counter::PERCPU_COUNTER_GET_TOTAL;
 use abi::simrupt::SIMRUPT_GET_STATS;
 use nix::errno::Errno;
 use nix::poll::{poll, PollFd, PollFlags};
-use tests::{setting, ExpeditedGracePeriods, KernelMemory, Module};
+use tests::{is_debug_kernel, setting, ExpeditedGracePeriods, KernelMemory, Module};
 
 /// A module with a node of the same name.
 #[derive(Clone, Copy)]
@@ -112,7 +112,8 @@ struct Opens {
 }
 
 fn reload(node: Node) {
-    let cycles = setting("RLKM_CYCLES").unwrap_or(20);
+    let few = if is_debug_kernel() { 5 } else { 20 };
+    let cycles = setting("RLKM_CYCLES").unwrap_or(few);
     let mut module = Module::load(node.name, node.parameters).expect("the module does not load");
     let _fast = ExpeditedGracePeriods::new();
     // Once before it counts: some of what the kernel takes then it keeps for the next time.

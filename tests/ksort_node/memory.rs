@@ -8,7 +8,8 @@ use abi::ksort::{
 };
 use nix::errno::Errno;
 use tests::{
-    free_memory, ioctl_at, read_at, until, write_at, EdgeOfMemory, Gibibyte, KERNEL, UNMAPPED,
+    free_memory, ioctl_at, read_at, rounds, until, write_at, EdgeOfMemory, Gibibyte, KERNEL,
+    UNMAPPED,
 };
 
 use crate::node::{assert_same, bytes_of, load, random, sorted_by_std, Node, ALGORITHMS};
@@ -172,11 +173,11 @@ const NOISE: usize = 1 << 20;
 
 /// Runs `session` so often that the least that it could lose each time would be seen.
 #[track_caller]
-fn loses_nothing(rounds: usize, mut session: impl FnMut()) {
+fn loses_nothing(count: u32, mut session: impl FnMut()) {
     // What is allocated once stays.
     session();
     let before = free_memory();
-    for _ in 0..rounds {
+    for _ in rounds(count) {
         session();
     }
     // Files and pages that were freed are given back a little later.

@@ -5,7 +5,7 @@ use abi::ksort::{
     KSORT_UP,
 };
 use nix::errno::Errno;
-use tests::{ioctl_at, read_at, write_at, EdgeOfMemory, UNMAPPED};
+use tests::{ioctl_at, read_at, rounds, write_at, EdgeOfMemory, UNMAPPED};
 
 use crate::adversary::against;
 use crate::child::Child;
@@ -34,7 +34,7 @@ fn early_returns_leak_no_memory() {
     let numbers = random(1 << 20, 1);
     let edge = EdgeOfMemory::new();
     // 4 MiB each time: with these the guest's memory would be full before the end.
-    for _ in 0..64 {
+    for _ in rounds(64) {
         let node = Node::with(&numbers);
         assert_eq!(read_at(&node, UNMAPPED, 4), Err(Errno::EFAULT));
         let half = write_at(&node, edge.before_the_edge(2_048), 4 << 20);
