@@ -20,6 +20,8 @@ mod sync;
 
 #[path = "../../lkm/ring.rs"]
 mod ring;
+// Not all of it is used here.
+#[allow(dead_code)]
 #[path = "../../lkm/types.rs"]
 mod types;
 
