@@ -5,7 +5,7 @@
 
 ## ARCH=arm64         the guest's architecture: arm64 or x86_64
 ARCH ?= arm64
-## VARIANT=plain      of the lab's kernel: plain, or debug, which looks for faults
+## VARIANT=plain      the lab's kernel: plain, or debug (lockdep, KASAN, kmemleak, injected faults)
 VARIANT ?= plain
 ## CPUS=1,2,4         with how many CPUs the guests are tested, each; 2 with VARIANT=debug
 CPUS ?= $(if $(filter debug,$(VARIANT)),2,1$(comma)2$(comma)4)
@@ -109,7 +109,7 @@ shell: modules userland ## a shell in a guest that has all modules and programs
 host-tests guest-tests test-%: export TESTS = y
 
 # What runs on the host is the same with any kernel.
-test: $(if $(filter debug,$(VARIANT)),,lint unsafe host-tests clippy-modules compile-fail) guest-tests ## all checks, and all tests in guests
+test: $(if $(filter debug,$(VARIANT)),,lint unsafe host-tests clippy-modules compile-fail) guest-tests ## all checks, and all tests in guests; with VARIANT=debug those in guests
 
 check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
 	+@$(MAKE) --no-print-directory test ARCH=arm64 VARIANT=plain
@@ -117,13 +117,13 @@ check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
 	+@$(MAKE) --no-print-directory guest-tests ARCH=x86_64 VARIANT=plain CPUS=4
 	@$(lab) suites --table
 
-test-%: modules userland ## the guest's tests of one module, as in test-hello
+test-%: modules userland ## one suite in a guest, as in test-hello or test-reload
 	@$(find_kdir) && $(guest_test) --test $*
 
 # A guest that hangs as a whole is given up after a day; a test that hangs, after minutes.
 torture: modules lab ## calls at random on every node, reloads under use: hours; best with VARIANT=debug
 	@$(find_kdir) && RLKM_CALLS=$(CALLS) RLKM_CYCLES=$(CYCLES) $(if $(SEED),RLKM_SEED=$(SEED)) \
-		RLKM_CPUS=4 RLKM_TIMEOUT=86400 $(guest_test) --test torture $(if $(SEED),,--test reload) \
+		RLKM_CPUS=4 RLKM_TIMEOUT=86400 $(guest_test) --no-fail-fast --test torture $(if $(SEED),,--test reload) \
 		-- $(if $(NODE),--exact $(NODE))
 
 # Safe code can do one thing that harms the kernel: panic. What asserts is meant to.
@@ -197,7 +197,7 @@ host-tests: lab modules bench-program
 setup: ## install what building needs: Debian packages and bindgen
 	@$(not_make) scripts/setup.sh
 
-tree: lab ## prepare the lab's kernel tree for ARCH
+tree: lab ## prepare the lab's kernel tree for ARCH and VARIANT
 	@$(if $(KDIR),,$(lab) tree --arch $(ARCH) --variant $(VARIANT))
 
 lab: setup
