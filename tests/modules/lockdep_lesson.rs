@@ -110,10 +110,12 @@ fn siblings() -> Result {
     Ok(())
 }
 
-/// The last to have some locks, until it runs.
-struct Locks(Option<Arc<(Mutex<()>, Semaphore<()>, RwSemaphore<()>)>>);
+type Locks = (Mutex<()>, Semaphore<()>, RwSemaphore<()>);
 
-impl WorkItem for Locks {
+/// The last to have some locks, until it runs.
+struct LastOwner(Option<Arc<Locks>>);
+
+impl WorkItem for LastOwner {
     fn run(&mut self) {
         self.0 = None;
     }
@@ -129,7 +131,7 @@ fn leaked() -> Result {
         new_rwsem!((), "lesson_rwsem")?,
     ))?;
     let queue = Arc::try_new(Queue::new_unbound(c_str!("lesson_queue"))?)?;
-    let last = new_work!(queue, Locks(Some(locks.clone())), "lesson_work")?;
+    let last = new_work!(queue, LastOwner(Some(locks.clone())), "lesson_work")?;
 
     let held = older.lock();
     forget((locks.0.lock(), locks.1.lock(), locks.2.write()));
