@@ -57,8 +57,8 @@ find_kdir := kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARC
 
 .NOTPARALLEL:
 .PHONY: modules modules_install clean demo test check bench lint host-tests clippy-modules \
-	check-panics compile-fail unsafe guest-tests bench-program \
-	torture shell setup tree kdir image lab userland help
+	check-panics compile-fail unsafe guest-tests debug-tests bench-program \
+	torture torture-node shell setup tree kdir image lab userland help
 
 # --- modules: Kbuild and nothing else, if KDIR is given ----------------------
 
@@ -106,25 +106,32 @@ shell: modules userland ## a shell in a guest that has all modules and programs
 	@$(find_kdir) && $(lab) shell --arch $(ARCH) --kdir "$$kdir"
 
 # Kbuild then makes the modules in tests/modules, too.
-host-tests guest-tests test-%: export TESTS = y
+host-tests debug-tests guest-tests test-%: export TESTS = y
 
 # What runs on the host is the same with any kernel.
-test: $(if $(filter debug,$(VARIANT)),,lint unsafe host-tests clippy-modules compile-fail) guest-tests ## all checks, and all tests in guests; with VARIANT=debug those in guests
+on_host_arm64_plain := lint unsafe host-tests clippy-modules compile-fail
+on_host_arm64_debug := debug-tests
+test: $(on_host_$(ARCH)_$(VARIANT)) guest-tests ## all checks, and all tests in guests; with VARIANT=debug or ARCH=x86_64 those in guests
 
 check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
+	@rm -f target/suites/results.json
 	+@$(MAKE) --no-print-directory test ARCH=arm64 VARIANT=plain
-	+@$(MAKE) --no-print-directory guest-tests ARCH=arm64 VARIANT=debug
-	+@$(MAKE) --no-print-directory guest-tests ARCH=x86_64 VARIANT=plain CPUS=4
+	+@$(MAKE) --no-print-directory test ARCH=arm64 VARIANT=debug
+	+@$(MAKE) --no-print-directory test ARCH=x86_64 VARIANT=plain CPUS=4
 	@$(lab) suites --table
 
 test-%: modules userland ## one suite in a guest, as in test-hello or test-reload
 	@$(find_kdir) && $(guest_test) --test $*
 
 # A guest that hangs as a whole is given up after a day; a test that hangs, after minutes.
-torture: modules lab ## calls at random on every node, reloads under use: hours; best with VARIANT=debug
+torture: modules lab torture-node ## calls at random on every node, reloads under use: hours; best with VARIANT=debug
 	@$(find_kdir) && RLKM_CALLS=$(CALLS) RLKM_CYCLES=$(CYCLES) $(if $(SEED),RLKM_SEED=$(SEED)) \
 		RLKM_CPUS=4 RLKM_TIMEOUT=86400 $(guest_test) --no-fail-fast --test torture $(if $(SEED),,--test reload) \
 		-- $(if $(NODE),--exact $(NODE))
+
+torture-node:
+	@[ -z '$(NODE)' ] || grep -q '^fn $(NODE)()' tests/torture/main.rs || \
+		{ echo 'rlkm: NODE=$(NODE): no such node; it is a name in /dev, as in NODE=ksort' >&2; false; }
 
 # Safe code can do one thing that harms the kernel: panic. What asserts is meant to.
 check-panics: modules ## make sure that no module can panic
@@ -144,6 +151,7 @@ guest-tests: modules check-panics userland
 	@$(find_kdir) && $(for_guest) $(cargo) test --locked --target $(target) -p tests --no-run \
 		--message-format=json-render-diagnostics --lib --tests $(suites_$(VARIANT)) | \
 		$(lab) suites --arch $(ARCH) --kdir "$$kdir" --cpus $(CPUS)
+	@$(if $(filter debug,$(VARIANT)),sed -n '/^Fault points/,$$p' target/suites/$(ARCH)-debug-*-faults.log)
 
 # Those that need what only the debug kernel has.
 suites_debug := $(patsubst %,--test %,detectors detectors_both_orders detectors_leaked detectors_siblings detectors_twice faults)
@@ -193,6 +201,10 @@ host-tests: lab modules bench-program
 	@echo 'rlkm: tests on the host'
 	@$(find_kdir) && RLKM_ARCH=$(ARCH) RLKM_KDIR="$$kdir" \
 		$(cargo) test --locked --workspace --exclude tests
+
+# What the lab does with a debug kernel only.
+debug-tests: lab modules
+	@$(find_kdir) && RLKM_KDIR="$$kdir" $(cargo) test --locked -p lab --test debug_kernel
 
 setup: ## install what building needs: Debian packages and bindgen
 	@$(not_make) scripts/setup.sh

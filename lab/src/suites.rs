@@ -99,6 +99,11 @@ impl Results {
             Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
         }
     }
+
+    fn write(&self, path: &Path) -> Result<()> {
+        fs::write(path, serde_json::to_vec_pretty(self)?)
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
 }
 
 /// As a table in Markdown: a row for each suite, a column for each kernel.
@@ -189,6 +194,7 @@ pub fn main(args: Args) -> Result<u8> {
     for &cpus in &args.cpus {
         results.0.remove(&column(cpus));
     }
+    results.write(&path)?;
 
     let at_once = match args.jobs {
         Some(jobs) => jobs as usize,
@@ -218,6 +224,9 @@ pub fn main(args: Args) -> Result<u8> {
                         }
                         let column = results.0.entry(column).or_default();
                         column.insert(job.suite, outcome);
+                        if let Err(error) = results.write(&path) {
+                            *result = Err(error);
+                        }
                     }
                     Err(error) => *result = Err(error),
                 }
@@ -226,8 +235,6 @@ pub fn main(args: Args) -> Result<u8> {
     });
     let (_, result) = done.into_inner().unwrap();
     result?;
-    fs::write(&path, serde_json::to_vec_pretty(&results)?)
-        .with_context(|| format!("cannot write {}", path.display()))?;
     let bad: Vec<&Outcome> = args
         .cpus
         .iter()
@@ -254,6 +261,8 @@ impl Job {
         command
             .args(["runner", "--arch", args.arch.0.name])
             .args(["--cpus", &self.cpus.to_string()])
+            // A test that hangs is ended by its suite; this is for a guest that does.
+            .args(["--timeout", "3600"])
             .arg("--kdir")
             .arg(kdir)
             .arg(&self.binary)

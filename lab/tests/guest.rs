@@ -3,6 +3,7 @@
 //! tests fail, and say so.
 
 use std::ffi::OsString;
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStringExt;
 use std::process::{Child, Command, Output, Stdio};
@@ -51,6 +52,26 @@ fn the_status_of_the_command_comes_back() {
     assert_ended(&run(&[], &["sh", "-c", "exit 7"]), 7, &[]);
     assert_ended(&run(&[], &["sh", "-c", "kill -TERM $$"]), 128 + 15, &[]);
     assert_ended(&run(&[], &["no-such-program"]), 127, &["no-such-program"]);
+}
+
+#[test]
+fn a_kernel_that_does_not_count_locks_says_so() {
+    let lockstat = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .env("RLKM_ARCH", "arm64")
+        .args(["lockstat", "--", "true"])
+        .output()
+        .unwrap();
+    assert_ended(&lockstat, 120, &["CONFIG_LOCK_STAT", "--variant debug"]);
+}
+
+#[test]
+fn a_module_for_the_other_variant_is_refused_before_the_boot() {
+    let dir = tempfile::tempdir().unwrap();
+    let module = dir.path().join("stranger.ko");
+    fs::write(&module, "\0__asan_register_globals\0").unwrap();
+    let output = run(&["--module", module.to_str().unwrap()], &["true"]);
+    let said = ["stranger.ko is for a debug kernel", "make VARIANT="];
+    assert_ended(&output, 120, &said);
 }
 
 #[test]

@@ -44,6 +44,7 @@ impl Subject {
             None => self.insmod(1, &this_thread, EITHER, trials, &mut module),
         }
         trials.each(Column::Rmmod, |fault| {
+            module.watch(String::new);
             if fault.hits(&[EFAULT], || module.remove()).is_err() {
                 (self.works)(&mut module);
                 module.remove().expect("no fault any more");
@@ -77,10 +78,10 @@ impl Subject {
         trials: &mut Trials,
         module: &mut Module,
     ) {
-        module.watch(String::new);
         let insertion = module.prepare(self.parameters);
         module.remove().expect("nobody uses it");
         trials.each_from(first, task, Column::Insmod, |fault| {
+            module.watch(String::new);
             if fault
                 .hits(errors, || module.insert_prepared(&insertion))
                 .is_err()

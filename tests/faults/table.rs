@@ -28,7 +28,7 @@ impl Column {
 }
 
 /// What was counted for a module.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Row {
     points: [u32; NAMES.len()],
     failed: u32,

@@ -32,6 +32,9 @@ impl Trials {
 
     /// As [`each`](Self::each), from a later fault point on, or with the fault points of another task,
     /// which works for this one.
+    ///
+    /// Whether a slab has room for one object more is up to chance, and so is the number of fault
+    /// points: a run may step over one. If that was the one to bring an errno, all are tried again.
     #[track_caller]
     pub fn each_from(
         &mut self,
@@ -40,6 +43,25 @@ impl Trials {
         column: Column,
         mut trial: impl FnMut(&mut Fault),
     ) {
+        let before = self.row.clone();
+        let mut missing = self.try_all(first, task, column, &mut trial);
+        for _ in 0..2 {
+            if !missing.is_empty() {
+                self.row = before.clone();
+                missing = self.try_all(first, task, column, &mut trial);
+            }
+        }
+        assert!(missing.is_empty(), "never seen: {missing:?}");
+    }
+
+    /// Which of the errors that may come have not come.
+    fn try_all(
+        &mut self,
+        first: u32,
+        task: &Task,
+        column: Column,
+        trial: &mut impl FnMut(&mut Fault),
+    ) -> Vec<Errno> {
         let (mut expected, mut seen) = (Vec::new(), Vec::new());
         let all = iter::once(Which::EveryAllocation).chain((first..).map(Which::Nth));
         for which in all {
@@ -66,7 +88,7 @@ impl Trials {
             }
         }
         expected.retain(|error| !seen.contains(error));
-        assert!(expected.is_empty(), "never seen: {expected:?}");
+        expected
     }
 }
 

@@ -8,8 +8,8 @@ use abi::ksort::{
 };
 use nix::errno::Errno;
 use tests::{
-    free_memory, ioctl_at, read_at, rounds, until, write_at, EdgeOfMemory, Gibibyte, KERNEL,
-    UNMAPPED,
+    free_memory, ioctl_at, is_debug_kernel, read_at, rounds, until, write_at, EdgeOfMemory,
+    Gibibyte, KERNEL, UNMAPPED,
 };
 
 use crate::node::{assert_same, bytes_of, load, random, sorted_by_std, Node, ALGORITHMS};
@@ -171,7 +171,8 @@ fn a_session_gives_no_byte_that_was_not_written_to_it() {
 /// What is free now can differ by as much for other reasons.
 const NOISE: usize = 1 << 20;
 
-/// Runs `session` so often that the least that it could lose each time would be seen.
+/// Runs `session` so often that the least that it could lose each time would be seen. What few
+/// sessions on a debug kernel lose, kmemleak finds.
 #[track_caller]
 fn loses_nothing(count: u32, mut session: impl FnMut()) {
     // What is allocated once stays.
@@ -182,7 +183,7 @@ fn loses_nothing(count: u32, mut session: impl FnMut()) {
     }
     // Files and pages that were freed are given back a little later.
     until("all memory is given back", || {
-        free_memory() + NOISE > before
+        is_debug_kernel() || free_memory() + NOISE > before
     });
 }
 

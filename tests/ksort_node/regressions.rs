@@ -33,7 +33,8 @@ fn early_returns_leak_no_memory() {
     let _module = load(&["max_mib=8"]);
     let numbers = random(1 << 20, 1);
     let edge = EdgeOfMemory::new();
-    // 4 MiB each time: with these the guest's memory would be full before the end.
+    // 4 MiB each time: with these the guest's memory would be full before the end. On a debug
+    // kernel kmemleak finds them.
     for _ in rounds(64) {
         let node = Node::with(&numbers);
         assert_eq!(read_at(&node, UNMAPPED, 4), Err(Errno::EFAULT));

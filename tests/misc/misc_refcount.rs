@@ -115,7 +115,8 @@ fn a_count_that_runs_over_is_saturated_and_does_no_harm() {
     let before = Node::open();
     module.set_parameter("buggy", "1").unwrap();
     let node = Node::open();
-    module.expect_complaint("refcount_t: saturated; leaking memory");
+    let said = module.expect_complaint("refcount_t: saturated; leaking memory");
+    assert!(said.contains("[misc_refcount]"), "{said}");
     module.set_parameter("buggy", "0").unwrap();
     assert_eq!(node.stats().references, SATURATED);
 

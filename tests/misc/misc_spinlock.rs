@@ -30,7 +30,8 @@ fn expect_complaint_of_a_debug_kernel(module: &mut Module) {
     let symbols = fs::read_to_string("/proc/kallsyms").expect("/proc/kallsyms");
     // Of CONFIG_DEBUG_ATOMIC_SLEEP.
     if symbols.lines().any(|line| line.ends_with(" __might_sleep")) {
-        module.expect_complaint("BUG: sleeping function called from invalid context");
+        let said = module.expect_complaint("BUG: sleeping function called from invalid context");
+        assert!(said.contains("(misc_spinlock){"), "{said}");
     }
 }
 

@@ -56,10 +56,12 @@ fn unloads_right_after_a_close_while_the_pipeline_is_busy() {
 fn unloads_right_after_a_close_that_the_timer_did_not_expect() {
     let parameters = ["log=0", "delay_ms=1"];
     let mut module = load(&parameters);
-    for round in rounds(50) {
+    let all = rounds(50);
+    let step = Duration::from_millis(10) / all.end;
+    for round in all {
         let node = Node::open();
         // From before the first event to after the second, at a tick of 4 ms.
-        thread::sleep(Duration::from_micros(200 * u64::from(round)));
+        thread::sleep(step * round);
         drop(node);
         module.reload(&parameters);
     }

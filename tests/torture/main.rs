@@ -24,10 +24,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use nix::sys::signal::{SaFlags, Signal};
-use tests::{
-    count_signal, is_debug_kernel, setting, Caller, ExpeditedGracePeriods, KernelMemory, Module,
-    SpareCpu,
-};
+use tests::{count_signal, setting, Caller, ExpeditedGracePeriods, KernelMemory, Module, SpareCpu};
 
 use call::{Call, Mix, Slots};
 use hand::Hand;
@@ -80,12 +77,7 @@ fn ksort() {
 }
 
 fn torture(node: &'static Node) {
-    let few = if is_debug_kernel() {
-        CALLS_OF_A_ROUND
-    } else {
-        20_000
-    };
-    let calls = setting("RLKM_CALLS").unwrap_or(few);
+    let calls = setting("RLKM_CALLS").unwrap_or(20_000);
     let first_seed = setting("RLKM_SEED").unwrap_or_else(|| fastrand::u32(..).into());
     let say = |words: String| {
         // Not `eprintln!`, which the harness would keep for itself: this must be known even if the
