@@ -36,12 +36,15 @@ pub enum End {
     Unread,
 }
 
+/// The lab's exit status for it.
+pub const NOT_BOOTED: u8 = 121;
+
 impl End {
     /// The lab's exit status.
     pub fn code(self) -> u8 {
         match self {
             End::Exited(status) => status,
-            End::NotBooted => 121,
+            End::NotBooted => NOT_BOOTED,
             End::Died => 122,
             End::TimedOut => 124,
             // What a shell says of a command that SIGPIPE ended.

@@ -40,6 +40,9 @@ enum Event {
     Gone,
 }
 
+/// How long a guest may take to boot: the debug kernel's takes half a minute where nothing is fast.
+const BOOT_LIMIT: Duration = Duration::from_secs(300);
+
 /// Serves the ports until QEMU ends.
 pub fn attend(
     child: &mut Child,
@@ -71,7 +74,7 @@ pub fn attend(
     ];
     std::thread::spawn(move || listen(status, &send));
 
-    let deadline = limit.map(|limit| Instant::now() + limit);
+    let mut deadline = limit.map(|limit| Instant::now() + limit.min(BOOT_LIMIT));
     let mut seen = Seen::default();
     let mut complete = 0;
     let mut unwritable = None;
@@ -83,7 +86,10 @@ pub fn attend(
             None => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match event {
-            Ok(Event::Started) => seen.started = true,
+            Ok(Event::Started) => {
+                seen.started = true;
+                deadline = limit.map(|limit| Instant::now() + limit);
+            }
             Ok(Event::Status(status)) => seen.status = Some(status),
             Ok(Event::Complete) => complete += 1,
             Ok(Event::Unwritable(error)) => {
