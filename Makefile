@@ -151,7 +151,7 @@ guest-tests: modules check-panics userland
 	@$(find_kdir) && $(for_guest) $(cargo) test --locked --target $(target) -p tests --no-run \
 		--message-format=json-render-diagnostics --lib --tests $(suites_$(VARIANT)) | \
 		$(lab) suites --arch $(ARCH) --kdir "$$kdir" --cpus $(CPUS)
-	@$(if $(filter debug,$(VARIANT)),sed -n '/^Fault points/,$$p' target/suites/$(ARCH)-debug-*-faults.log)
+	@[ '$(VARIANT)' != debug ] || sed -n '/^Fault points/,$$p' target/suites/$(ARCH)-debug-*-faults.log
 
 # Those that need what only the debug kernel has.
 suites_debug := $(patsubst %,--test %,detectors detectors_both_orders detectors_leaked detectors_siblings detectors_twice faults)
