@@ -176,7 +176,8 @@ lint: setup
 	@$(cargo_env) rustfmt --check --edition 2021 \
 		$$(find lkm modules tests/modules tests/compile_fail -name '*.rs' ! -name '*_generated.rs')
 	@echo 'rlkm: clippy for the host and for guests'
-	@$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets $(suites_debug) -- -D warnings
+	@$(cargo_env) cargo-clippy clippy --locked --workspace --all-targets $(suites_debug) --test debug_kernel \
+		-- -D warnings
 	@$(for_guest) $(cargo_env) cargo-clippy clippy --locked $(programs) -p bench -p tests --all-targets \
 		$(suites_debug) --target $(target) -- -D warnings
 	@echo 'rlkm: modules are safe Rust over lkm'
