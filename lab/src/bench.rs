@@ -8,7 +8,6 @@ mod report;
 mod size;
 mod trace;
 
-use crate::arch::Named;
 use crate::steps::Steps;
 use crate::variant::Variant;
 use crate::{cache, tree};
@@ -16,7 +15,7 @@ use anyhow::{Context, Result};
 use figures::{Row, Sample};
 use guests::{Guests, CASES};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Measure the modules beside their twins in C, and say whether the aims are met.
 ///
@@ -28,12 +27,8 @@ use std::path::{Path, PathBuf};
 /// plots into docs/bench.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Architecture of the guests: arm64 or x86_64
-    #[arg(long, env = "RLKM_ARCH", default_value = "arm64")]
-    arch: Named,
-    /// Boot the image of this prepared tree [default: the lab's own tree]
-    #[arg(long, value_name = "DIR", env = "RLKM_KDIR")]
-    kdir: Option<PathBuf>,
+    #[command(flatten)]
+    guests: tree::Guests,
     /// Measure this case only, and write no files; may be given more than once
     #[arg(long, value_name = "CASE", value_parser = clap::builder::PossibleValuesParser::new(CASES))]
     only: Vec<String>,
@@ -71,12 +66,10 @@ pub fn main(args: Args) -> Result<u8> {
         print!("{}", size::text(&checkout, &module)?);
         return Ok(0);
     }
-    let kdir = match args.kdir {
-        Some(kdir) => kdir,
-        None => tree::kdir(args.arch.0, Variant::Plain)?,
-    };
+    let arch = args.guests.arch.0;
+    let kdir = args.guests.kdir(Variant::Plain)?;
     let steps = Steps::new(cache::dir()?.join("log/bench.log"))?;
-    let guests = Guests::new(args.arch.0, &kdir, &checkout)?;
+    let guests = Guests::new(arch, &kdir, &checkout)?;
     if let Some(case) = args.profile {
         let name = format!("{case}: recording");
         print!(
@@ -92,7 +85,7 @@ pub fn main(args: Args) -> Result<u8> {
         samples.extend(guests.measure(&steps, case)?);
     }
     let rows = Row::of(samples);
-    let about = report::About::new(args.arch.0, &kdir)?;
+    let about = report::About::new(arch, &kdir)?;
 
     if args.json {
         print!("{}", report::json(&about, &rows)?);

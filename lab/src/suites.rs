@@ -1,6 +1,5 @@
 //! `lab suites`: all test programs in guests, several at a time, and a table of how they ended.
 
-use crate::arch::Named;
 use crate::guest;
 use crate::steps;
 use crate::tree;
@@ -27,12 +26,8 @@ use std::time::Instant;
 /// `lab suites --table` prints those of the last runs of all kernels.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Architecture of the guests: arm64 or x86_64
-    #[arg(long, env = "RLKM_ARCH", default_value = "arm64")]
-    arch: Named,
-    /// Boot the image of this prepared tree [default: the lab's own tree]
-    #[arg(long, value_name = "DIR", env = "RLKM_KDIR")]
-    kdir: Option<PathBuf>,
+    #[command(flatten)]
+    guests: tree::Guests,
     /// Which of the lab's own trees to boot
     #[arg(long, env = "RLKM_VARIANT", value_enum, default_value_t)]
     variant: Variant,
@@ -161,13 +156,11 @@ pub fn main(args: Args) -> Result<u8> {
         return Ok(0);
     }
 
-    let kdir = match &args.kdir {
-        Some(kdir) => kdir.clone(),
-        None => tree::kdir(args.arch.0, args.variant)?,
-    };
+    let arch = args.guests.arch.0;
+    let kdir = args.guests.kdir(args.variant)?;
     let kernel = Variant::of_tree(&kdir)
         .with_context(|| format!("{}: not a built tree", kdir.display()))?
-        .tree(args.arch.0);
+        .tree(arch);
     let programs = programs(io::stdin().lock())?;
     if programs.is_empty() {
         bail!("cargo named no test programs on stdin; see lab suites --help");
@@ -283,7 +276,7 @@ impl Job {
             File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .args(["runner", "--arch", args.arch.0.name])
+            .args(["runner", "--arch", args.guests.arch.0.name])
             .args(["--cpus", &self.cpus.to_string()])
             // A test that hangs is ended by its suite; this is for a guest that does.
             .args(["--timeout", "3600"])

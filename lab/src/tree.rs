@@ -62,6 +62,27 @@ pub fn main(args: Args) -> Result<()> {
     Ok(())
 }
 
+/// What a command boots that runs many guests of one kernel.
+#[derive(clap::Args)]
+pub struct Guests {
+    /// Architecture of the guests: arm64 or x86_64
+    #[arg(long, env = "RLKM_ARCH", default_value = "arm64")]
+    pub arch: Named,
+    /// Boot the image of this prepared tree [default: the lab's own tree]
+    #[arg(long, value_name = "DIR", env = "RLKM_KDIR")]
+    kdir: Option<PathBuf>,
+}
+
+impl Guests {
+    /// The tree: that which was named, or the lab's own, of this variant.
+    pub fn kdir(&self, variant: Variant) -> Result<PathBuf> {
+        match &self.kdir {
+            Some(kdir) => Ok(kdir.clone()),
+            None => kdir(self.arch.0, variant),
+        }
+    }
+}
+
 /// The lab's own tree, which must be ready.
 pub fn kdir(arch: &'static Arch, variant: Variant) -> Result<PathBuf> {
     let plan = Plan::new(arch, variant)?;
