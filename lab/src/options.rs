@@ -23,7 +23,7 @@ pub struct Options {
     /// Number of CPUs
     #[arg(long, value_name = "N", env = "RLKM_CPUS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: u32,
-    /// Memory, as QEMU writes it [default: 256M, and 1G for a kernel with KASAN]
+    /// Memory, as QEMU writes it [default: 256M, and 512M for a kernel with KASAN]
     #[arg(long, value_name = "SIZE", env = "RLKM_MEMORY")]
     memory: Option<String>,
     /// More words for the kernel's command line

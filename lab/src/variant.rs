@@ -52,7 +52,7 @@ impl Variant {
     pub fn memory(self) -> &'static str {
         match self {
             Variant::Plain => "256M",
-            Variant::Debug => "1G",
+            Variant::Debug => "512M",
         }
     }
 

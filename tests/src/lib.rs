@@ -21,6 +21,7 @@ mod program;
 mod rcu;
 mod setting;
 mod slow;
+mod turn;
 mod wait;
 mod watchdog;
 
@@ -31,7 +32,7 @@ pub use cpus::{
 pub use debug_kernel::{is_debug_kernel, leaks_of_thread, leaks_on_purpose, rounds};
 pub use ioctl::{assert_no_ioctls_but, ioctl_at};
 pub use kernel_memory::KernelMemory;
-pub use kmsg::{KernelLog, Record};
+pub use kmsg::Record;
 pub use lockdep::{lock_classes, lockdep_is_on};
 pub use memory::{free_memory, read_at, write_at, EdgeOfMemory, Gibibyte, KERNEL, UNMAPPED};
 pub use modinfo::modinfo;

@@ -4,20 +4,18 @@ use std::env;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::MutexGuard;
 use std::thread;
 
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 
 use crate::errno::errno;
-use crate::kmsg::{KernelLog, Record};
+use crate::kmsg::Record;
 use crate::lockdep;
+use crate::turn::{self, Turn};
 use crate::wait::holds_in_time;
 use crate::watchdog::Watchdog;
-
-/// The tests of one program load the same module, so they take turns.
-static TURN: Mutex<()> = Mutex::new(());
 
 /// Where the guest keeps the module: /modules, or what RLKM_MODULES says.
 pub fn path_of(name: &str) -> PathBuf {
@@ -33,15 +31,14 @@ pub struct Insertion {
 
 /// A loaded module. Dropping it unloads it and fails the test if the kernel has complained since
 /// it was loaded, or if lockdep is found to be off; a test that takes longer than its time ends the
-/// whole program, by name.
+/// whole program, by name. Of what the kernel says later, see [`turn`].
 pub struct Module {
     name: &'static str,
     c_name: CString,
     loaded: bool,
-    log: KernelLog,
     watchdog: Watchdog,
     // The last field, so the last to be dropped.
-    _turn: MutexGuard<'static, ()>,
+    turn: MutexGuard<'static, Turn>,
 }
 
 impl Module {
@@ -59,15 +56,13 @@ impl Module {
 
     /// A module that no test has loaded, nor will while this lives.
     pub fn unloaded(name: &'static str) -> Module {
-        // A test that failed has unloaded its module like any other.
-        let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let turn = turn::begin();
         Module {
             name,
             c_name: CString::new(name).expect("a module's name holds a NUL"),
             loaded: false,
-            log: KernelLog::from_now(),
             watchdog: Watchdog::start(),
-            _turn: turn,
+            turn,
         }
     }
 
@@ -120,7 +115,7 @@ impl Module {
 
     /// What the kernel has complained of, if it has.
     pub fn complaint(&mut self) -> Option<String> {
-        self.log.complaint()
+        self.turn.log().complaint()
     }
 
     /// Unloads the module and loads it again.
@@ -147,16 +142,16 @@ impl Module {
 
     /// What the kernel has logged since the module was loaded.
     pub fn records(&mut self) -> Vec<Record> {
-        self.log.records().to_vec()
+        self.turn.log().records().to_vec()
     }
 
     /// Takes a complaint of the kernel for what the test wanted to see: it must be there, and have
     /// `text` in it. What comes later is a failure again.
     #[track_caller]
     pub fn expect_complaint(&mut self, text: &str) -> String {
-        let complaint = self.log.complaint().unwrap_or_default();
+        let complaint = self.turn.log().complaint().unwrap_or_default();
         assert!(complaint.contains(text), "no {text:?} in: {complaint}");
-        self.log = KernelLog::from_now();
+        self.turn.forget_log();
         complaint
     }
 
@@ -164,7 +159,7 @@ impl Module {
     /// `excused`. What was logged until now is not looked at again.
     #[track_caller]
     pub fn check_log(&mut self, excused: impl Fn(&str) -> bool) {
-        if let Some(complaint) = self.log.complaint_but(excused) {
+        if let Some(complaint) = self.turn.log().complaint_but(excused) {
             panic!("{complaint}");
         }
     }
@@ -236,7 +231,8 @@ impl Drop for Module {
                 failures.push(format!("{}: cannot be unloaded: {last:?}", self.name));
             }
         }
-        failures.extend(self.log.complaint());
+        failures.extend(self.turn.log().complaint());
+        self.turn.forget_log();
         failures.extend(lockdep::complaint());
         if failures.is_empty() {
             return;

@@ -77,8 +77,9 @@ no_leaks() {
         echo "lab: this kernel cannot look for leaked memory; is it built with CONFIG_DEBUG_KMEMLEAK?" >&2
         return 1
     fi
-    # It reports what is 5 s old and has not changed since the scan before.
-    echo scan >$kmemleak && sleep 5 && echo scan >$kmemleak || return 1
+    # It reports what is 5 s old and has not changed since the scan before, which takes its time too.
+    sleep 5 &
+    echo scan >$kmemleak && wait && echo scan >$kmemleak || return 1
     touch /tmp/leaks
     if ! awk '
         FILENAME == "/tmp/leaks" { names[$0]; next }
