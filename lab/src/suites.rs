@@ -40,7 +40,7 @@ pub struct Args {
         default_value = "1,2,4"
     )]
     cpus: Vec<u32>,
-    /// How many guests run at a time [default: as many as this machine has CPUs for, or one]
+    /// How many guests run at a time [default: as many as this machine has CPUs]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
     /// Run nothing, and print the results that there are
@@ -168,31 +168,35 @@ pub fn main(args: Args) -> Result<u8> {
     cache::make_dir(&folder)?;
     let column = |cpus: u32| format!("{kernel}, {cpus} CPU{}", if cpus == 1 { "" } else { "s" });
 
-    let jobs_with = |cpus: u32| {
-        let job = |(suite, binary): &(String, PathBuf)| Job {
+    let mut jobs = Vec::new();
+    for &cpus in &args.cpus {
+        jobs.extend(programs.iter().map(|(suite, binary)| Job {
             suite: suite.clone(),
             binary: binary.clone(),
             cpus,
-        };
-        let mut jobs: Vec<Job> = programs.iter().map(job).collect();
-        // What is longest comes first, so that no guest is left alone at the end.
-        jobs.sort_by_key(|job| {
-            let before = results.0.get(&column(cpus));
-            let before = before.and_then(|column| column.get(&job.suite));
-            std::cmp::Reverse(before.map_or(u64::MAX, |outcome| outcome.seconds))
-        });
-        VecDeque::from(jobs)
-    };
-    let queues: Vec<_> = args.cpus.iter().map(|&cpus| jobs_with(cpus)).collect();
+        }));
+    }
+    // What takes longest comes first, so that no guest is left alone at the end: as long as the last
+    // time, or who knows, but a large program has many tests.
+    jobs.sort_by_cached_key(|job| {
+        let before = results.0.get(&column(job.cpus));
+        let before = before.and_then(|column| column.get(&job.suite));
+        let size = fs::metadata(&job.binary).map_or(0, |metadata| metadata.len());
+        std::cmp::Reverse((before.map_or(u64::MAX, |outcome| outcome.seconds), size))
+    });
+    let jobs = Mutex::new(VecDeque::from(jobs));
     // Nothing of an earlier run is to be taken for one of this.
     for &cpus in &args.cpus {
         results.0.remove(&column(cpus));
     }
     results.write(&path)?;
 
-    let cpus_here = thread::available_parallelism().map_or(1, usize::from) as u32;
+    // However many CPUs a guest has: most of its time it boots, runs one test, or waits.
+    let at_once = args
+        .jobs
+        .unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from) as u32);
     let done = Mutex::new((&mut results, Ok(())));
-    let work = |jobs: &Mutex<VecDeque<Job>>| loop {
+    let work = || loop {
         let job = match jobs.lock().unwrap().pop_front() {
             Some(job) => job,
             None => return,
@@ -219,17 +223,11 @@ pub fn main(args: Args) -> Result<u8> {
             Err(error) => *result = Err(error),
         }
     };
-    for (&cpus, queue) in args.cpus.iter().zip(queues) {
-        // CPUs that wait for each other, and for the machine's, take longer than one guest after
-        // the other.
-        let at_once = args.jobs.unwrap_or_else(|| (cpus_here / cpus).max(1));
-        let queue = Mutex::new(queue);
-        thread::scope(|scope| {
-            for _ in 0..at_once {
-                scope.spawn(|| work(&queue));
-            }
-        });
-    }
+    thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(work);
+        }
+    });
     let (_, result) = done.into_inner().unwrap();
     result?;
     let bad: Vec<&Outcome> = args
