@@ -117,7 +117,7 @@ fn round(module: &mut Module, node: &'static Node, seed: u64, calls: u64) {
         trails: Arc::new((0..THREADS).map(|_| Trail::default()).collect()),
         ..Report::of(node.name, seed, calls)
     };
-    let mix = Mix::random(&mut rng, node);
+    let mix = Mix::of_seed(seed, node);
     let _on_failure = OnFailure(report.clone());
     let parameters: Vec<&str> = report.parameters.iter().map(String::as_str).collect();
     module
