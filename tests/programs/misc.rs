@@ -310,8 +310,9 @@ fn hammer_tells_people_a_line_for_each_side() {
                 ["threads", "readers", "writers", "0"],
                 "{table}"
             );
+            // The time is not looked at: a guest's may be a slow one.
             assert!(
-                table.contains("\n0 torn and 0 stale messages in 0."),
+                table.contains("\n0 torn and 0 stale messages in "),
                 "{table}"
             );
         }
