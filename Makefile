@@ -115,7 +115,7 @@ test: $(on_host_$(ARCH)_$(VARIANT)) guest-tests ## all checks, and all tests in 
 
 check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
 	@rm -f target/suites/results.json
-	+@$(MAKE) --no-print-directory test ARCH=arm64 VARIANT=plain
+	+@$(MAKE) --no-print-directory test ARCH=arm64 VARIANT=plain CPUS=1,4
 	+@$(MAKE) --no-print-directory test ARCH=arm64 VARIANT=debug
 	+@$(MAKE) --no-print-directory test ARCH=x86_64 VARIANT=plain CPUS=4
 	@$(lab) suites --table
