@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::process;
+use std::process::{self, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
@@ -44,10 +44,29 @@ impl Watchdog {
                     places(),
                     last_words()
                 );
+                end_guest_with_this_program();
                 process::exit(101);
             }
         });
         Watchdog { _alive: alive }
+    }
+}
+
+/// A thread that sleeps uninterruptibly cannot be killed, and the program then stays with it: if it
+/// is still there in a while, the guest is powered off.
+fn end_guest_with_this_program() {
+    let script = format!(
+        "sleep 10; kill -0 {} && echo o >/proc/sysrq-trigger",
+        process::id()
+    );
+    let shell = Command::new("sh")
+        .args(["-c", &script])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    if let Err(error) = shell {
+        let _ = writeln!(io::stderr(), "sh: {error}; the guest may stay");
     }
 }
 
