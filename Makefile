@@ -172,7 +172,8 @@ bench-program: lab
 # --- on the host -------------------------------------------------------------
 
 # --all-targets leaves out those that have `test = false`.
-for_each_target = for which in --all-targets '--test=*'; do
+clippy = for which in --all-targets '--test=*'; do \
+	$(2) $(cargo_env) cargo-clippy clippy --locked $(1) "$$which" -- -D warnings || exit; done
 
 lint: setup
 	@echo 'rlkm: the format of the code'
@@ -180,9 +181,8 @@ lint: setup
 	@$(cargo_env) rustfmt --check --edition 2021 \
 		$$(find lkm modules tests/modules tests/compile_fail -name '*.rs' ! -name '*_generated.rs')
 	@echo 'rlkm: clippy for the host and for guests'
-	@$(for_each_target) $(cargo_env) cargo-clippy clippy --locked --workspace "$$which" -- -D warnings || exit; done
-	@$(for_each_target) $(for_guest) $(cargo_env) cargo-clippy clippy --locked $(programs) -p bench -p tests \
-		--target $(target) "$$which" -- -D warnings || exit; done
+	@$(call clippy,--workspace)
+	@$(call clippy,$(programs) -p bench -p tests --target $(target),$(for_guest))
 	@echo 'rlkm: modules are safe Rust over lkm'
 	@grep -rnwE --include='*.rs' 'unsafe|bindings|link_section|no_mangle|export_name|global_asm' modules tests/modules; found=$$?; [ $$found = 1 ] || \
 		{ echo 'rlkm: modules may not say these words; what they need belongs into lkm' >&2; false; }

@@ -231,8 +231,11 @@ impl Drop for Module {
                 failures.push(format!("{}: cannot be unloaded: {last:?}", self.name));
             }
         }
-        failures.extend(self.turn.log().complaint());
-        self.turn.forget_log();
+        // Without one the log goes on as it is: nothing is missed until the next turn.
+        if let Some(complaint) = self.turn.log().complaint() {
+            self.turn.forget_log();
+            failures.push(complaint);
+        }
         failures.extend(lockdep::complaint());
         if failures.is_empty() {
             return;
