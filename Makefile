@@ -117,7 +117,7 @@ check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
 	@rm -f target/suites/results.json
 	+@$(MAKE) --no-print-directory test ARCH=arm64 VARIANT=plain CPUS=1,4
 	+@$(MAKE) --no-print-directory test ARCH=arm64 VARIANT=debug
-	+@$(MAKE) --no-print-directory test ARCH=x86_64 VARIANT=plain CPUS=4
+	+@$(MAKE) --no-print-directory test ARCH=x86_64 VARIANT=plain CPUS=2
 	@$(lab) suites --table
 
 test-%: modules userland ## one suite in a guest, as in test-hello or test-reload

@@ -6,9 +6,8 @@ use std::fs;
 use tests::{lock_classes, lockdep_is_on, Module};
 
 /// Files that begin with a number, which is not 0 while the detector looks.
-const SWITCHES: [&str; 8] = [
+const SWITCHES: [&str; 7] = [
     "/proc/sys/kernel/hung_task_timeout_secs",
-    "/proc/sys/kernel/lock_stat",
     "/proc/sys/kernel/soft_watchdog",
     "/sys/kernel/slab/kmalloc-1k/poison",
     "/sys/kernel/slab/kmalloc-1k/red_zone",

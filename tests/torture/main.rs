@@ -35,6 +35,8 @@ use tally::Tally;
 /// A round takes much less than the time of a test, on the slowest guest.
 const CALLS_OF_A_ROUND: u64 = 5_000;
 const THREADS: u64 = 4;
+/// A long run says now and then how far it is.
+const CALLS_BETWEEN_WORDS: u64 = 50_000;
 
 #[test]
 fn misc_mutex() {
@@ -100,6 +102,9 @@ fn torture(node: &'static Node) {
         round(&mut module, node, seed, calls);
         seed = seed.wrapping_add(1);
         left -= calls;
+        if left > 0 && left % CALLS_BETWEEN_WORDS == 0 {
+            say(format!("{left} calls left, seed {seed}"));
+        }
     }
     let took = start.elapsed();
     let whole_run = OnFailure(Report::of(node.name, first_seed, calls));
