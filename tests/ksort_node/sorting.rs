@@ -10,9 +10,9 @@ use crate::node::{
 };
 use crate::numbers::{Pattern, PATTERNS};
 
-/// The last is more than one thread is to do. A debug kernel takes its time for each number.
+/// The last is more than the words between two questions whether to stop. A debug kernel takes its time for each.
 fn sizes() -> [usize; 6] {
-    let large = if is_debug_kernel() { 20_000 } else { 100_000 };
+    let large = if is_debug_kernel() { 20_000 } else { 70_000 };
     [0, 1, 2, 7, 1_000, large]
 }
 
