@@ -4,7 +4,7 @@
 //!
 //! C header: `include/linux/dynamic_debug.h`.
 
-use crate::{bindings, str::CStr};
+use crate::{bindings, print::Cut, str::CStr};
 use core::{
     ffi::{c_char, c_void},
     fmt,
@@ -74,15 +74,16 @@ impl DebugCall {
             return;
         }
         // SAFETY: `self` is laid out as a `struct _ddebug`, and C reads it and
-        // no more. The format's two conversions are `%s`, for the C string that
-        // the type holds, and the kernel's `%pA`, for which there is a pointer
-        // to a `fmt::Arguments` that outlives the call.
+        // no more. The format's two conversions are `%.64s`, for the C string
+        // that the type holds, and the kernel's `%pA`, for which there is a
+        // pointer to a `fmt::Arguments` that outlives the call. Both are short,
+        // as printk() wants it.
         unsafe {
             bindings::__dynamic_pr_debug(
                 self as *const Self as *mut bindings::_ddebug,
-                b"%s: %pA\0".as_ptr().cast(),
+                b"%.64s: %pA\0".as_ptr().cast(),
                 self.modname,
-                &args as *const _ as *const c_void,
+                &format_args!("{}", Cut(args)) as *const _ as *const c_void,
             );
         }
     }

@@ -7,9 +7,16 @@
 //! The macros take what [`core::format_args!`] takes; the message begins with
 //! the module's name and should end in `\n`. They may be used in any context
 //! and do not sleep. A message of more than about 1,000 bytes is cut.
+//!
+//! printk() formats each message twice, first to know its length, with
+//! interrupts off: a [`Display`](fmt::Display) must not sleep, and one that
+//! says more the second time is cut.
 
 use crate::bindings;
-use core::{ffi::c_void, fmt};
+use core::{
+    ffi::c_void,
+    fmt::{self, Write},
+};
 
 /// A log level: the digit in `KERN_*`.
 #[doc(hidden)]
@@ -121,18 +128,56 @@ macro_rules! pr_debug {
     }};
 }
 
+/// The most bytes of a message that are formatted: more than the kernel keeps.
+const LONGEST: usize = 1024;
+
+/// What a message says, as far as the kernel has room for it.
+///
+/// printk() keeps the length of what it formats in 16 bits, and takes 65,535
+/// bytes for none: it then reads from a null pointer.
+pub(crate) struct Cut<'a>(pub(crate) fmt::Arguments<'a>);
+
+impl fmt::Display for Cut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = LONGEST;
+        Cutter { f, left }.write_fmt(self.0)
+    }
+}
+
+struct Cutter<'a, 'f> {
+    f: &'a mut fmt::Formatter<'f>,
+    left: usize,
+}
+
+impl Write for Cutter<'_, '_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        if let Some(left) = self.left.checked_sub(s.len()) {
+            self.left = left;
+            return self.f.write_str(s);
+        }
+        let fits = (0..=self.left).rev().find_map(|end| s.get(..end));
+        // Whoever goes on in spite of the error is not heard any more.
+        self.left = 0;
+        self.f.write_str(fits.unwrap_or_default())?;
+        Err(fmt::Error)
+    }
+}
+
 /// What the macros expand to: one message at one level.
 #[doc(hidden)]
 pub fn printk(level: Level, prefix: &'static crate::str::CStr, args: fmt::Arguments<'_>) {
-    let format = [1, level.0, b'%', b's', b'%', b'p', b'A', 0];
-    // SAFETY: `format` is a C string with two conversions: `%s`, for which
+    let format = [
+        1, level.0, b'%', b'.', b'6', b'4', b's', b'%', b'p', b'A', 0,
+    ];
+    // SAFETY: `format` is a C string with two conversions: `%.64s`, for which
     // `prefix` is a C string, and the kernel's `%pA`, for which there is a
-    // pointer to a `fmt::Arguments` that outlives the call.
+    // pointer to a `fmt::Arguments` that outlives the call. Both are short, as
+    // printk() wants it.
     unsafe {
         bindings::_printk(
             format.as_ptr().cast(),
             prefix.as_char_ptr(),
-            &args as *const _ as *const c_void,
+            &format_args!("{}", Cut(args)) as *const _ as *const c_void,
         );
     }
 }

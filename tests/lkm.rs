@@ -51,6 +51,22 @@ fn values_have_their_limits() {
 }
 
 #[test]
+fn lines_that_are_too_long_are_cut() {
+    let mut module = Module::load("lkm_test", &["case=long_lines", "dyndbg=+p"]).unwrap();
+    let lines = module.lines();
+    let (short, long) = lines[..15].split_last().unwrap();
+    assert_eq!(short.text, "lkm_test: short");
+    let starts = long.iter().map(|line| {
+        assert!(line.text.len() > 900, "{line:?}");
+        &line.text[..13]
+    });
+    let starts: Vec<&str> = starts.collect();
+    let (padded, others) = starts.split_at(12);
+    assert_eq!(padded, ["lkm_test: |  "; 12]);
+    assert_eq!(others, ["lkm_test: \u{20ac}", "lkm_test: nev"]);
+}
+
+#[test]
 fn a_handle_that_is_dropped_cancels_and_waits() {
     load("drop_while_running");
 }
@@ -124,9 +140,28 @@ fn what_sleeps_is_refused_in_an_interrupt() {
         let refused = "lkm_test: refused: Err(EDEADLK) Err(ENOMEM) Some(ENOMEM)";
         let lines = module.lines();
         assert!(lines.iter().any(|line| line.text == refused), "{lines:?}");
-        module.expect_complaint("lkm: an interrupt handler tried to sleep");
+        let refused = "lkm_test: refused a mutex: true";
+        assert!(lines.iter().any(|line| line.text == refused), "{lines:?}");
+        module.expect_complaint("lkm: an interrupt handler tried to ");
         assert_eq!(module.remove(), Ok(()));
         thread::sleep(Duration::from_millis(20));
+    });
+}
+
+#[test]
+fn nodes_neither_come_nor_go_while_one_is_opened() {
+    leaks_on_purpose(|| {
+        let mut module = load("registers_in_open");
+        drop(open().expect("the node opens"));
+        let said = "lkm_test: in open: Some(EDEADLK), true";
+        let lines = module.lines();
+        assert!(lines.iter().any(|line| line.text == said), "{lines:?}");
+        // It was leaked, and works on, for as long as the module is there.
+        let other = File::open("/dev/lkm_test_other").expect("the other node opens");
+        assert_eq!(module.remove(), Err(Errno::EWOULDBLOCK));
+        drop(other);
+        assert_eq!(module.remove(), Ok(()));
+        assert!(!Path::new("/dev/lkm_test_other").exists());
     });
 }
 

@@ -5,6 +5,7 @@
 //! `case=NAME` says what init does. An error of init is what insmod returns;
 //! a promise that is broken is a line and `EPROTO`.
 
+use core::fmt;
 use lkm::{
     error::to_result,
     fs::File,
@@ -216,6 +217,34 @@ impl Drop for Node {
     }
 }
 
+/// Whoever opens it would register a node, and remove another, which wait until
+/// it is open.
+struct Reentrant;
+
+type OtherNode = Mutex<Option<MiscDeviceRegistration<Reentrant>>>;
+
+impl Reentrant {
+    fn register(name: &'static CStr, other: OtherNode) -> Result<MiscDeviceRegistration<Self>> {
+        MiscDeviceRegistration::register(MiscDeviceOptions { name, mode: 0o600 }, other)
+    }
+}
+
+impl MiscDevice for Reentrant {
+    type Shared = OtherNode;
+
+    fn open(other: &OtherNode, _file: &File) -> Result<Self> {
+        let third = Self::register(c_str!("lkm_test_third"), new_mutex!(None)?);
+        let removed = other.lock().take().is_some();
+        pr_info!("in open: {:?}, {}\n", third.err(), removed);
+        Ok(Reentrant)
+    }
+}
+
+fn registers_in_open() -> Result<MiscDeviceRegistration<Reentrant>> {
+    let other = Reentrant::register(c_str!("lkm_test_other"), new_mutex!(None)?)?;
+    Reentrant::register(c_str!("lkm_test"), new_mutex!(Some(other))?)
+}
+
 /// One of everything that calls back, running.
 struct Everything {
     _timer: Timer<Again>,
@@ -343,6 +372,30 @@ fn values() -> Result {
     Ok(())
 }
 
+/// Says more than it has room for, and does not mind.
+struct Endless;
+
+impl fmt::Display for Endless {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for _ in 0..10_000 {
+            let _ = f.write_str("never ending, ");
+        }
+        Ok(())
+    }
+}
+
+/// printk() takes the length that is asked for, and 12 bytes more, for a
+/// number of 16 bits.
+fn long_lines() {
+    for length in [1 << 10, 0xfff2, 0xfff3, 0xfff4, 1 << 16, 1 << 20] {
+        pr_info!("{:1$}", '|', length);
+        pr_debug!("{:1$}", '|', length);
+    }
+    pr_info!("{:\u{20ac}>2000}\n", '|');
+    pr_info!("{}\n", Endless);
+    pr_info!("short\n");
+}
+
 /// Each one is dropped while it is armed, or runs, or is about to re-arm.
 fn drop_while_running() -> Result {
     let counters = Counters::new()?;
@@ -383,6 +436,7 @@ impl TimerCallback for Sleeper {
         });
         pr_info!("refused: {:?} {:?} {:?}\n", waited, allocated, made.err());
         *self.mutex.lock() = 1;
+        pr_info!("refused a mutex: {}\n", self.mutex.try_lock().is_none());
         self.work.flush();
         // It is stopped when the module goes.
         self.other = None;
@@ -419,19 +473,23 @@ fn sleep_in_interrupt() -> Result {
 struct Test {
     _everything: Option<Everything>,
     _hotplug: Option<cpus::Hotplug>,
+    _reentrant: Option<MiscDeviceRegistration<Reentrant>>,
 }
 
 impl Module for Test {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let mut everything = None;
         let mut hotplug = None;
+        let mut reentrant = None;
         match module_parameters::case.value() {
             "nothing" => {}
             "locks" => locks()?,
             "queues" => queues()?,
             "values" => values()?,
+            "long_lines" => long_lines(),
             "sleep_in_interrupt" => sleep_in_interrupt()?,
             "drop_while_running" => drop_while_running()?,
+            "registers_in_open" => reentrant = Some(registers_in_open()?),
             "everything" => everything = Some(Everything::start()?),
             // Safe code can leak every handle, and be unloaded.
             "leak" => core::mem::forget(Everything::start()?),
@@ -479,6 +537,7 @@ impl Module for Test {
         Ok(Test {
             _everything: everything,
             _hotplug: hotplug,
+            _reentrant: reentrant,
         })
     }
 }
