@@ -84,7 +84,6 @@ static inline bool may_sleep(void)
 int lkm_kthread_create(struct task_struct **task, int (*run)(void *data), void *data,
 		       int cpu, const char *name);
 void lkm_put_task_struct(struct task_struct *task);
-bool lkm_is_current(struct task_struct *task);
 void lkm_kthread_sleep(unsigned int ms);
 void lkm_kthread_return_to(unsigned int cpu);
 
@@ -153,11 +152,11 @@ void lkm_sources_stop(void);
 bool lkm_sources_stopped(void);
 void lkm_call_rcu(struct rcu_head *head, rcu_callback_t func);
 
-/* spinlock.c */
+/* spinlock.c: keeps its holder alive, too, if the kernel looks at it */
 void lkm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_key *key);
 void lkm_spin_lock(spinlock_t *lock);
 void lkm_spin_unlock(spinlock_t *lock);
-int lkm_spin_trylock(spinlock_t *lock);
+bool lkm_spin_trylock(spinlock_t *lock);
 bool lkm_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags);
 unsigned long lkm_spin_lock_irqsave(spinlock_t *lock);
 void lkm_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
@@ -165,6 +164,7 @@ bool lkm_spin_is_locked(spinlock_t *lock);
 
 /* task.c */
 struct task_struct *lkm_current(void);
+bool lkm_is_current(struct task_struct *task);
 bool lkm_fatal_signal_pending(struct task_struct *task);
 void lkm_cond_resched(void);
 

@@ -27,12 +27,6 @@ void lkm_put_task_struct(struct task_struct *task)
 	put_task_struct(task);
 }
 
-/* An interrupt is nobody's. */
-bool lkm_is_current(struct task_struct *task)
-{
-	return in_task() && task == current;
-}
-
 /*
  * Sleeps for `ms` or until the thread should stop. As its state is set before
  * it looks, a stop that comes after the look finds it asleep and wakes it. (An

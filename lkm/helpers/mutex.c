@@ -7,24 +7,44 @@ void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key 
 }
 
 /*
+ * The low bits of the owner are flags. Nobody makes another thread the owner
+ * but one that waits for the mutex, so that for this thread, which does not
+ * yet, the answer stays true.
+ */
+static bool is_holder(struct mutex *lock)
+{
+	return (atomic_long_read(&lock->owner) & ~7UL) == (unsigned long)current;
+}
+
+/*
  * The holder is kept alive: a guard that is leaked names it as the owner for
  * ever, and those who wait for the mutex look at what the owner does.
+ *
+ * Who waits for a mutex and finds itself to be the owner takes that for a
+ * hand-over. So one that is taken twice would be had twice, as soon as anything
+ * wakes the thread.
  */
 void lkm_mutex_lock(struct mutex *lock)
 {
 	if (may_sleep()) {
+		while (WARN_ONCE(is_holder(lock), "lkm: a thread waits for a mutex that it has\n")) {
+			set_current_state(TASK_UNINTERRUPTIBLE);
+			schedule();
+		}
 		mutex_lock(lock);
 	} else {
-		/* A bug that was warned of. This may never end, but does no harm. */
+		/* A bug that was warned of. This may never end. */
 		while (!mutex_trylock(lock))
 			cpu_relax();
 	}
 	get_task_struct(current);
 }
 
+/* An interrupt would take it in the name of the thread that it has interrupted. */
 bool lkm_mutex_trylock(struct mutex *lock)
 {
-	if (!mutex_trylock(lock))
+	if (WARN_ONCE(!in_task(), "lkm: an interrupt handler tried to take a mutex\n") ||
+	    !mutex_trylock(lock))
 		return false;
 	get_task_struct(current);
 	return true;

@@ -10,24 +10,48 @@ void lkm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_ke
 #endif
 }
 
+/*
+ * With CONFIG_DEBUG_SPINLOCK a lock names its holder, and who waits for too
+ * long looks at that, even if the guard was leaked and the holder has ended.
+ */
+static inline void keep_holder(void)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_SPINLOCK))
+		get_task_struct(current);
+}
+
+static inline void let_holder_go(void)
+{
+	if (IS_ENABLED(CONFIG_DEBUG_SPINLOCK))
+		put_task_struct(current);
+}
+
 void lkm_spin_lock(spinlock_t *lock)
 {
 	spin_lock(lock);
+	keep_holder();
 }
 
 void lkm_spin_unlock(spinlock_t *lock)
 {
+	let_holder_go();
 	spin_unlock(lock);
 }
 
-int lkm_spin_trylock(spinlock_t *lock)
+bool lkm_spin_trylock(spinlock_t *lock)
 {
-	return spin_trylock(lock);
+	if (!spin_trylock(lock))
+		return false;
+	keep_holder();
+	return true;
 }
 
 bool lkm_spin_trylock_irqsave(spinlock_t *lock, unsigned long *flags)
 {
-	return spin_trylock_irqsave(lock, *flags);
+	if (!spin_trylock_irqsave(lock, *flags))
+		return false;
+	keep_holder();
+	return true;
 }
 
 unsigned long lkm_spin_lock_irqsave(spinlock_t *lock)
@@ -35,11 +59,13 @@ unsigned long lkm_spin_lock_irqsave(spinlock_t *lock)
 	unsigned long flags;
 
 	spin_lock_irqsave(lock, flags);
+	keep_holder();
 	return flags;
 }
 
 void lkm_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags)
 {
+	let_holder_go();
 	spin_unlock_irqrestore(lock, flags);
 }
 

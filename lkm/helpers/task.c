@@ -6,6 +6,12 @@ struct task_struct *lkm_current(void)
 	return current;
 }
 
+/* An interrupt is nobody's. */
+bool lkm_is_current(struct task_struct *task)
+{
+	return in_task() && task == current;
+}
+
 bool lkm_fatal_signal_pending(struct task_struct *task)
 {
 	return fatal_signal_pending(task);

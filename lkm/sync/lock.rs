@@ -143,7 +143,7 @@ impl<T, B: Backend> Lock<T, B> {
 
     /// Takes the lock, waiting until it can be had.
     ///
-    /// Deadlocks if this thread has it already.
+    /// A thread that has it already waits for ever, which the kernel warns of.
     pub fn lock(&self) -> Guard<'_, T, B> {
         // SAFETY: initialised by the invariant.
         let state = unsafe { B::lock(self.as_ptr()) };
@@ -151,7 +151,8 @@ impl<T, B: Backend> Lock<T, B> {
         unsafe { self.guard(state) }
     }
 
-    /// Takes the lock if it can be had at once.
+    /// Takes the lock if it can be had at once; where `lock` may be called, and
+    /// where one must not sleep, but a mutex not in an interrupt.
     pub fn try_lock(&self) -> Option<Guard<'_, T, B>> {
         // SAFETY: initialised by the invariant.
         let state = unsafe { B::try_lock(self.as_ptr()) }?;
@@ -197,7 +198,9 @@ impl<T, B: Backend> Drop for Lock<T, B> {
 /// The right to use the data behind a lock; releases it when dropped.
 ///
 /// A guard that is leaked never releases: the next to take the lock waits for
-/// ever, and what the lock switches off (preemption, interrupts) stays off. A
+/// ever, and what the lock switches off (preemption, interrupts) stays off, also
+/// for a process whose system call that was, or that was interrupted: the
+/// kernel may take its next page fault for one of its own, an oops. A
 /// kernel with lockdep complains of the thread, which then holds a lock of a
 /// class that is gone once the module is.
 ///

@@ -10,7 +10,7 @@ use crate::{bindings, str::CStr};
 /// A lock for process context, under which one may sleep.
 ///
 /// Taking it may sleep; where one must not, it spins instead, perhaps for ever,
-/// after a warning. See [`new_mutex!`](crate::new_mutex!).
+/// after a warning. In an interrupt, `try_lock` warns and does not get it. See [`new_mutex!`](crate::new_mutex!).
 pub type Mutex<T> = Lock<T, MutexBackend>;
 
 /// Makes a [`Mutex`]: `new_mutex!(data, "name")`, a [`Result`](crate::Result).
@@ -24,7 +24,11 @@ macro_rules! new_mutex {
 /// `struct mutex`.
 pub struct MutexBackend;
 
-// SAFETY: a `struct mutex` has one holder at a time.
+// SAFETY: a `struct mutex` has one holder at a time. That is a thread: `lock`
+// in an interrupt, which warns, takes it in the name of the thread that was
+// interrupted, and C may then give it to that thread as well; but not before
+// the interrupt is over, and a guard cannot outlast that, as it is not `Send`,
+// and so no data of a callback's can hold it.
 unsafe impl Backend for MutexBackend {
     type State = bindings::mutex;
     type GuardState = ();

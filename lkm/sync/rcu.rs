@@ -201,7 +201,8 @@ unsafe impl<T: Send + Sync + 'static> Send for Old<T> {}
 
 impl<T: Send + Sync + 'static> Old<T> {
     /// Waits for a grace period, and frees the value; process context, sleeps
-    /// for some milliseconds.
+    /// for some milliseconds. Where one must not sleep it warns, and is
+    /// [`call_rcu`](Self::call_rcu).
     pub fn synchronize_rcu(self) {
         drop(self);
     }
@@ -210,7 +211,8 @@ impl<T: Send + Sync + 'static> Old<T> {
     /// context.
     ///
     /// It is dropped in softirq context, where nothing may sleep, on any CPU.
-    /// Unloading the module waits for it.
+    /// Unloading the module waits for it. If the module's value is gone already
+    /// (a callback whose handle was leaked may still run), it is leaked.
     pub fn call_rcu(self) {
         let node = ManuallyDrop::new(self).node.as_ptr();
         // No callback may come after the last `rcu_barrier`: it is leaked then.

@@ -69,7 +69,7 @@ unsafe impl Backend for SpinLockBackend {
     #[inline]
     unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
         // SAFETY: the caller's promise.
-        (unsafe { bindings::lkm_spin_trylock(ptr) } != 0).then(|| ())
+        unsafe { bindings::lkm_spin_trylock(ptr) }.then(|| ())
     }
 
     #[inline]

@@ -13,7 +13,7 @@ use lkm::{
     new_mutex, new_rcu_pointer, new_rwsem, new_spinlock, new_spinlock_irq, new_wait_queue,
     new_work,
     prelude::*,
-    sync::{rcu, Arc, ArcBorrow, Refcount, RwSemaphore},
+    sync::{rcu, Arc, ArcBorrow, Mutex, Refcount, RwSemaphore, WaitQueue},
     time::Delta,
     workqueue::{Queue, Work, WorkItem},
 };
@@ -415,6 +415,50 @@ fn condition_keeps_lock() -> Result {
     Ok(())
 }
 
+/// Wakes whoever waits, every millisecond, and says when it has done so often.
+struct Waker {
+    queue: Arc<WaitQueue>,
+    left: u32,
+}
+
+impl HrTimerCallback for Waker {
+    fn run(&mut self) -> HrTimerRestart {
+        self.queue.wake_up_all();
+        self.left = self.left.saturating_sub(1);
+        if self.left == 1 {
+            pr_info!("woken often\n");
+        }
+        HrTimerRestart::Forward(Delta::from_millis(1))
+    }
+}
+
+/// Takes it in a condition, for which it is on the queue so many times, as each
+/// time is good for one wake-up.
+fn lock_on_queue(lock: &Mutex<u32>, queue: &WaitQueue, times: u32) -> bool {
+    match times.checked_sub(1) {
+        Some(times) => {
+            let _ = queue.wait_interruptible(|| lock_on_queue(lock, queue, times));
+        }
+        None => drop(lock.lock()),
+    }
+    true
+}
+
+/// Waits for a mutex that the thread has, and is woken. This does not return.
+fn taken_twice() -> Result {
+    let lock = new_mutex!(0, "sync_test_mutex")?;
+    let queue = Arc::try_new(new_wait_queue!("sync_test_queue")?)?;
+    let waker = HrTimer::new(Waker {
+        queue: queue.clone(),
+        left: 500,
+    })?;
+    let _held = lock.lock();
+    waker.start(Delta::from_millis(1));
+    lock_on_queue(&lock, &queue, 10);
+    pr_err!("a mutex was had twice\n");
+    Err(EPROTO)
+}
+
 struct Test;
 
 impl Module for Test {
@@ -437,6 +481,7 @@ impl Module for Test {
             "locks_of_a_reader" => locks_of_a_reader()?,
             "spin_lock_sleeps" => spin_lock_sleeps()?,
             "condition_keeps_lock" => condition_keeps_lock()?,
+            "taken_twice" => taken_twice()?,
             other => {
                 pr_err!("case={}: there is no such case\n", other);
                 return Err(EINVAL);

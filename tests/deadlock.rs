@@ -1,0 +1,38 @@
+//! A mutex for which its own holder waits. The thread does so for ever, and has the module: so this
+//! is a program of its own, in a guest of its own.
+
+use std::process::Command;
+
+use tests::{path_of, run_on, until, Module};
+
+const NAME: &str = "sync_test";
+
+#[test]
+fn a_mutex_is_not_had_twice_however_often_its_holder_is_woken() {
+    let mut module = Module::unloaded(NAME);
+    // While the CPU has nothing else to do, who waits for a mutex spins for a holder that runs.
+    run_on(0);
+    let mut insmod = Command::new("insmod");
+    let mut insmod = insmod
+        .arg(path_of(NAME))
+        .arg("case=taken_twice")
+        .spawn()
+        .unwrap();
+    let mut lines = Vec::new();
+    until("it is woken often, or had twice", || {
+        lines = module.lines();
+        !lines.is_empty()
+    });
+    let said: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(said, ["sync_test: woken often"]);
+    assert_eq!(insmod.try_wait().unwrap(), None);
+
+    let mut warned = false;
+    module.check_log(|complaint| {
+        let expected = complaint.contains("lkm: a thread waits for a mutex that it has");
+        warned |= expected;
+        // A debug kernel minds a condition that would sleep, too.
+        expected || complaint.contains("do not call blocking ops when !TASK_RUNNING")
+    });
+    assert!(warned, "the kernel was expected to complain");
+}
