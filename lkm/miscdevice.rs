@@ -7,7 +7,7 @@
 use crate::{
     bindings,
     error::{
-        code::{EINVAL, EIO, EIOCBQUEUED, ENOTTY, ESHUTDOWN},
+        code::{EDEADLK, EINVAL, EIO, EIOCBQUEUED, ENOTTY, ESHUTDOWN},
         to_result, Result,
     },
     fs::{File, PollMask, PollTable, POLL_READABLE, POLL_WRITABLE},
@@ -22,7 +22,9 @@ use crate::{
 use core::{
     ffi::{c_char, c_int, c_long, c_uint, c_ulong},
     marker::PhantomData,
-    ptr::NonNull,
+    mem::ManuallyDrop,
+    ptr::{null_mut, NonNull},
+    sync::atomic::{AtomicPtr, Ordering},
 };
 
 /// One open file of a device; dropped when its last descriptor is closed.
@@ -41,7 +43,9 @@ pub trait MiscDevice: Sized + Send + Sync + 'static {
     const SEEKABLE: bool = false;
 
     /// open(2). Other misc devices cannot be opened until it returns, nor be
-    /// registered or dropped: to do that here deadlocks.
+    /// registered or dropped. Here that is `EDEADLK`, and a registration that is
+    /// dropped is leaked: its node stays until the module is unloaded. To wait
+    /// for another thread that does so deadlocks.
     fn open(shared: &Self::Shared, file: &File) -> Result<Self>;
 
     /// read(2) of at least one byte: how many were written to `buffer`, which
@@ -95,7 +99,7 @@ pub struct MiscDeviceOptions {
 /// [`register`](Self::register): so that comes last. Files that are open when
 /// it is dropped stay so.
 pub struct MiscDeviceRegistration<T: MiscDevice> {
-    _inner: Source<Inner<T>>,
+    inner: ManuallyDrop<Source<Inner<T>>>,
 }
 
 // SAFETY: openers share `Shared`, which is `Send` and `Sync`; the rest is C's,
@@ -140,12 +144,16 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EINVAL` for an empty name; `EEXIST`, and a stack dump of the
+    /// `ENOMEM`; `EINVAL` for an empty name; `EDEADLK` in
+    /// [`MiscDevice::open`]; `EEXIST`, and a stack dump of the
     /// kernel's in the log, if there is a device of this name; `EBUSY` if there
     /// is no minor number left; `ESHUTDOWN` while the module is being unloaded.
     pub fn register(options: MiscDeviceOptions, shared: T::Shared) -> Result<Self> {
         if options.name.as_bytes().is_empty() {
             return Err(EINVAL);
+        }
+        if in_open() {
+            return Err(EDEADLK);
         }
         let inner = Inner::<T> {
             device: Opaque::uninit(),
@@ -174,12 +182,39 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
         // INVARIANT: just registered.
         *state = State::Registered;
         drop(state);
-        Ok(Self { _inner: inner })
+        Ok(Self {
+            inner: ManuallyDrop::new(inner),
+        })
     }
 }
 
-// SAFETY: `misc_deregister` waits for a running open, and none comes after it.
-// Open files do not use this: their module stays while they are open.
+impl<T: MiscDevice> Drop for MiscDeviceRegistration<T> {
+    fn drop(&mut self) {
+        // It stays on the list of sources, and `stop_all` waits for the open.
+        if !in_open() {
+            // SAFETY: `self` is never used again.
+            unsafe { ManuallyDrop::drop(&mut self.inner) };
+        }
+    }
+}
+
+/// The thread that is in this module's [`MiscDevice::open`]. There is one at
+/// most: C has a mutex around it.
+static OPENER: AtomicPtr<bindings::task_struct> = AtomicPtr::new(null_mut());
+
+/// Whether this thread is in `open`, and so has the mutex that registering and
+/// deregistering take. It must not wait for that: a thread that is woken while
+/// it waits for a mutex that it has is given it twice.
+fn in_open() -> bool {
+    // SAFETY: the task is compared, and not used. Only this thread writes its
+    // own there, and takes it away again.
+    unsafe { bindings::lkm_is_current(OPENER.load(Ordering::Relaxed)) }
+}
+
+// SAFETY: `misc_deregister` waits for an open that another thread runs, and none
+// comes after it. It is not called by the thread that runs one: that drops no
+// registration, and neither loads nor unloads the module. Open files do not use
+// this: their module stays while they are open.
 unsafe impl<T: MiscDevice> Quiesce for Inner<T> {
     fn quiesce(&self) {
         let mut state = self.state.lock();
@@ -218,12 +253,16 @@ const NO_FOPS: bindings::file_operations = {
 ///
 /// Called by C, as `file_operations` says, like all those below.
 unsafe extern "C" fn open(_inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
+    // SAFETY: always allowed.
+    OPENER.store(unsafe { bindings::lkm_current() }, Ordering::Relaxed);
     // SAFETY: `misc_open` leaves the `miscdevice` here, which is the first
-    // field of a `Header`, and holds the lock that deregistration takes.
+    // field of a `Header`, and holds the lock that deregistration takes, which
+    // this thread does not do while it is the opener.
     let result = unsafe {
         let header = (*file).private_data.cast::<Header>();
         ((*header).open)(header, file)
     };
+    OPENER.store(null_mut(), Ordering::Relaxed);
     result.map_or_else(|error| error.to_errno(), |()| 0)
 }
 
@@ -247,7 +286,8 @@ impl<T: MiscDevice> OpenFile<T> {
     ///
     /// As for [`OpenFn`].
     unsafe fn open(header: *const Header, file: *mut bindings::file) -> Result {
-        // SAFETY: the caller's promise; a registration waits for a running open.
+        // SAFETY: the caller's promise; a registration waits for a running open,
+        // or is leaked.
         let (inner, opened) = unsafe { (&*header.cast::<Inner<T>>(), File::from_ptr(file)) };
         // Memory first: nothing may fail once `T::open` has succeeded.
         let memory = Pinned::new_uninit()?;
