@@ -20,7 +20,8 @@ use core::ffi::{c_int, c_uint};
 ///
 /// Both functions are called by a kernel thread of the CPU that they are about,
 /// in process context, and may sleep. Hotplug waits meanwhile, so neither may
-/// make or drop a [`HotplugState`]: that would wait for itself.
+/// make or drop a [`HotplugState`], nor make an unbound
+/// [`Queue`](crate::workqueue::Queue): that would wait for itself.
 pub trait HotplugCallback: Send + Sync + 'static {
     /// A CPU has come online: it runs threads of the kernel, but no others yet.
     ///

@@ -21,8 +21,8 @@ use core::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// The proof that this thread stays on its CPU, for as long as it has this. See
-/// [`with_preempt_disabled`].
+/// The proof that this thread stays on its CPU, for as long as it has this and
+/// does not sleep. See [`with_preempt_disabled`].
 pub struct CpuGuard {
     cpu: Cpu,
     // Preemption is this thread's.
@@ -38,7 +38,8 @@ impl CpuGuard {
 }
 
 /// Runs `f` on the CPU that runs this, with preemption off (`get_cpu`); any
-/// context. What would sleep is refused to it.
+/// context. What would sleep is refused to it, by a kernel that has
+/// `CONFIG_PREEMPT_COUNT`.
 ///
 /// The guard is lent, as it must not be leaked: the kernel has room to count
 /// 255 of them, and from then on takes a thread for an interrupt.

@@ -15,8 +15,8 @@ use core::{
     mem::size_of,
 };
 
-/// Sorts by `compare`. Any context; it does not sleep, and lets nobody else run
-/// before it is done.
+/// Sorts by `compare`. Any context; it does not sleep, and does not ask whether
+/// somebody else is to run before it is done.
 ///
 /// A `compare` that contradicts itself leaves all elements, in some order.
 pub fn sort<T, F: FnMut(&T, &T) -> Ordering>(slice: &mut [T], mut compare: F) {

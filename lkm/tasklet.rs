@@ -83,7 +83,8 @@ impl<T: TaskletCallback> Tasklet<T> {
 
     /// Waits until it is idle: what was scheduled has run.
     ///
-    /// Process context, may sleep.
+    /// Process context, may sleep. Where one must not, it warns and does not
+    /// wait.
     pub fn kill(&self) {
         if may_sleep() {
             self.inner.quiesce();

@@ -89,7 +89,7 @@ macro_rules! as_bytes {
 /// Any address may be given: a bad one is `EFAULT` when it is used. So is any
 /// in a kernel thread or an interrupt, which have no such memory, and, after a
 /// warning, with interrupts off or to a reader of RCU, where one must not wait
-/// for it.
+/// for it, as `write_nofault` does not.
 pub struct UserSlice {
     ptr: usize,
     len: usize,
