@@ -111,7 +111,9 @@ fn references_are_counted() {
 #[test]
 fn a_reference_count_that_overflows_warns_and_stays() {
     let mut module = load("saturate");
-    module.expect_complaint("refcount_t: saturated; leaking memory");
+    // Of the one that is too many, and then of what is done to a count that cannot be right.
+    let first = module.expect_complaint("refcount_t: ");
+    assert!(first.contains("saturated; leaking memory"), "{first}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 
 use nix::errno::Errno;
@@ -41,6 +42,13 @@ const SPLATS_BEHIND_A_NAME: [&str; 3] = [
     "memory leak detector disabled",
 ];
 
+/// How a complaint begins of which no other is a part; most others have a frame.
+const BEGINNINGS: [&str; 3] = [
+    "------------[ cut here ]",
+    "bug: ",
+    "unable to handle kernel",
+];
+
 /// The most lines of a complaint that are shown.
 const SHOWN: usize = 100;
 
@@ -76,12 +84,16 @@ impl Record {
 
     /// Whether the kernel complains of a fault here.
     fn is_splat(&self) -> bool {
-        let text = self.text.trim_start().to_lowercase();
-        let begins = SPLATS.iter().any(|splat| text.starts_with(splat));
         let holds = SPLATS_BEHIND_A_NAME
             .iter()
-            .any(|splat| text.contains(splat));
-        self.facility == 0 && (begins || holds)
+            .any(|splat| self.text.contains(splat));
+        self.facility == 0 && (self.begins_with_one_of(&SPLATS) || holds)
+    }
+
+    /// Whether it begins so, in small or capital letters.
+    fn begins_with_one_of(&self, words: &[&str]) -> bool {
+        let text = self.text.trim_start().to_lowercase();
+        words.iter().any(|words| text.starts_with(words))
     }
 
     /// Whether it is the line that many reports have above their first.
@@ -90,12 +102,25 @@ impl Record {
     }
 }
 
-/// The first complaint in the log, from its frame on.
-fn first_splat(records: &[Record]) -> Option<&[Record]> {
+/// Where the first complaint in the log stands: from its frame on, as far as it goes.
+fn first_splat(records: &[Record]) -> Option<Range<usize>> {
+    let with_frame = |place: usize| place - usize::from(place > 0 && records[place - 1].is_frame());
     let place = records.iter().position(Record::is_splat)?;
-    let framed = place > 0 && records[place - 1].is_frame();
-    let start = place - usize::from(framed);
-    Some(&records[start..records.len().min(start + SHOWN)])
+    for (below, record) in records.iter().enumerate().skip(place + 1) {
+        let framed = with_frame(below) != below;
+        if record.is_splat() && (framed || record.begins_with_one_of(&BEGINNINGS)) {
+            return Some(with_frame(place)..with_frame(below));
+        }
+        if record.text.starts_with("---[ end trace ") {
+            return Some(with_frame(place)..below + 1);
+        }
+    }
+    Some(with_frame(place)..records.len())
+}
+
+fn text_of(records: &[Record]) -> String {
+    let lines: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+    lines.join("\n")
 }
 
 /// The kernel writes whatever is not printable ASCII, and the backslash, as `\xHH`.
@@ -168,8 +193,8 @@ impl KernelLog {
         // The last that is innocent may be a frame.
         let new = &self.records[self.innocent.saturating_sub(1)..];
         if let Some(splat) = first_splat(new) {
-            let lines: Vec<&str> = splat.iter().map(|record| record.text.as_str()).collect();
-            return Some(format!("the kernel complained:\n{}", lines.join("\n")));
+            let shown = splat.start..new.len().min(splat.start + SHOWN);
+            return Some(format!("the kernel complained:\n{}", text_of(&new[shown])));
         }
         self.innocent = self.records.len();
         self.lost.then(|| {
@@ -180,10 +205,16 @@ impl KernelLog {
     }
 
     /// The first complaint that is not `excused`; without any, all that was logged is forgotten.
-    pub(crate) fn complaint_but(&mut self, excused: impl Fn(&str) -> bool) -> Option<String> {
+    /// What is asked about is one complaint, without those below it.
+    pub(crate) fn complaint_but(
+        &mut self,
+        mut excused: impl FnMut(&str) -> bool,
+    ) -> Option<String> {
         while let Some(complaint) = self.complaint() {
-            match self.records.iter().position(Record::is_splat) {
-                Some(place) if excused(&complaint) => drop(self.records.drain(..=place)),
+            match first_splat(&self.records) {
+                Some(splat) if excused(&text_of(&self.records[splat.clone()])) => {
+                    self.records.drain(..splat.end);
+                }
                 _ => return Some(complaint),
             }
             self.innocent = 0;
@@ -271,15 +302,27 @@ mod tests {
     }
 
     #[test]
-    fn a_complaint_is_shown_from_its_frame_on() {
-        let log = |lines: &[&str]| lines.iter().map(|line| record(line)).collect::<Vec<_>>();
-        let first = |lines: &[&str]| Some(first_splat(&log(lines))?[0].text.clone());
+    fn a_complaint_goes_from_its_frame_to_its_end() {
+        let first = |lines: &[&str]| {
+            let records: Vec<Record> = lines.iter().map(|line| record(line)).collect();
+            first_splat(&records)
+        };
         let frame = "============================================";
-        let warning = "WARNING: possible recursive locking detected";
-        assert_eq!(first(&["a", "", frame, warning]).as_deref(), Some(frame));
-        assert_eq!(first(&["a", warning, frame]).as_deref(), Some(warning));
-        assert_eq!(first(&[warning, frame, warning]).as_deref(), Some(warning));
-        assert_eq!(first(&["a", frame, "b"]), None);
-        assert_eq!(first_splat(&log(&[warning; 300])).unwrap().len(), SHOWN);
+        let lockdep = "WARNING: possible recursive locking detected";
+        let cut = "------------[ cut here ]------------";
+        let counted = "refcount_t: saturated; leaking memory.";
+        let warning = "WARNING: CPU: 0 PID: 1 at lib/refcount.c:22 f+0x0/0x4";
+        let end = "---[ end trace 0000000000000000 ]---";
+        let asleep = "BUG: sleeping function called from invalid context at mm/x.c:1";
+        let trace = "Call trace:";
+
+        assert_eq!(first(&["a", "", frame, "b"]), None);
+        assert_eq!(first(&["a", "", frame, lockdep, trace]), Some(2..5));
+        assert_eq!(first(&["a", lockdep, frame]), Some(1..3));
+        assert_eq!(first(&[lockdep, "a", frame, lockdep]), Some(0..2));
+        assert_eq!(first(&[cut, counted, warning, trace, end, "a"]), Some(0..5));
+        assert_eq!(first(&[asleep, trace, "a", asleep, trace]), Some(0..3));
+        assert_eq!(first(&[asleep, trace, "a", cut, counted]), Some(0..3));
+        assert_eq!(first(&["a", trace, "b"]), Some(1..3));
     }
 }

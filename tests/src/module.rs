@@ -145,20 +145,30 @@ impl Module {
         self.turn.log().records().to_vec()
     }
 
-    /// Takes a complaint of the kernel for what the test wanted to see: it must be there, and have
-    /// `text` in it. What comes later is a failure again.
+    /// Takes what the kernel has complained of for what the test wanted to see: it must be there,
+    /// and each complaint must have `text` in it. What comes later is a failure again. Returns the
+    /// first.
     #[track_caller]
     pub fn expect_complaint(&mut self, text: &str) -> String {
-        let complaint = self.turn.log().complaint().unwrap_or_default();
-        assert!(complaint.contains(text), "no {text:?} in: {complaint}");
-        self.turn.forget_log();
-        complaint
+        let mut first = None;
+        let other = self.turn.log().complaint_but(|complaint| {
+            let expected = complaint.contains(text);
+            if expected && first.is_none() {
+                first = Some(complaint.to_owned());
+            }
+            expected
+        });
+        match (first, other) {
+            (Some(first), None) => first,
+            (_, Some(other)) => panic!("{other}\nwhere no more than {text:?} was expected"),
+            (None, None) => panic!("the kernel was expected to complain of {text:?}"),
+        }
     }
 
     /// Fails the test at once if the kernel has complained by now, but for complaints that are
     /// `excused`. What was logged until now is not looked at again.
     #[track_caller]
-    pub fn check_log(&mut self, excused: impl Fn(&str) -> bool) {
+    pub fn check_log(&mut self, excused: impl FnMut(&str) -> bool) {
         if let Some(complaint) = self.turn.log().complaint_but(excused) {
             panic!("{complaint}");
         }
