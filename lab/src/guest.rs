@@ -21,6 +21,10 @@ const INITRAMFS: &str = "initramfs.cpio";
 const CONSOLE_LOG: &str = "console.log";
 const QEMU_LOG: &str = "qemu.log";
 
+/// The most lines that are shown of each: what a debug kernel says when it goes down, and a little
+/// more.
+const SHOWN: usize = 120;
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -142,7 +146,7 @@ pub fn run(options: &Options, env: &[(String, OsString)], command: &[OsString]) 
             if path.is_file() && fs::metadata(&path)?.len() > 0 {
                 eprintln!(
                     "lab: the last lines of {what}:\n{}",
-                    crate::steps::tail(&path, 30)?
+                    crate::steps::tail(&path, SHOWN)?
                 );
             }
         }

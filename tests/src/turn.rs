@@ -1,6 +1,8 @@
 //! Whose turn it is: the tests of one program load the same module, and share the kernel's log.
 
+use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::thread;
 
@@ -52,11 +54,23 @@ pub fn begin() -> MutexGuard<'static, Turn> {
     }
     let late = turn.late_complaint();
     turn.test = thread::current().name().unwrap_or("a test").to_owned();
+    say_on_console(&turn.test);
     if let Some(complaint) = late {
         turn.forget_log();
         panic!("{complaint}");
     }
     turn
+}
+
+/// Of a kernel that goes down, the last lines on its console are all that is left: they are to say
+/// whose turn it was.
+fn say_on_console(test: &str) {
+    let mut console = OpenOptions::new()
+        .write(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open("/dev/console")
+        .expect("/dev/console");
+    writeln!(console, "test {test}").expect("/dev/console");
 }
 
 /// When the program ends, there is no test left to fail.
