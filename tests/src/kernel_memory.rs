@@ -112,3 +112,28 @@ fn meminfo() -> Vec<u64> {
     });
     pages.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_grows_by_more_than_is_spare_is_named() {
+        let memory = |objects: &[(&str, u64)], pages: [u64; 4]| KernelMemory {
+            objects: (objects.iter())
+                .map(|&(cache, active)| (cache.to_owned(), active))
+                .collect(),
+            pages: pages.to_vec(),
+        };
+        let before = memory(&[("kmalloc-64", 100), ("inode_cache", 9)], [10, 20, 30, 40]);
+        let spare = memory(&[("kmalloc-64", 164), ("new", 64)], [522, 148, 286, 64]);
+        assert_eq!(before.growth(&spare), "");
+        let books = memory(&[("kmemleak_object", 9_000)], [0; 4]);
+        assert_eq!(before.growth(&books), "");
+        let leaked = memory(&[("kmalloc-64", 165), ("new", 65)], [10, 20, 287, 40]);
+        assert_eq!(
+            before.growth(&leaked),
+            "65 objects of kmalloc-64, 65 objects of new, 257 pages of VmallocUsed"
+        );
+    }
+}

@@ -78,6 +78,19 @@ fn ksort() {
     torture(&nodes::KSORT);
 }
 
+#[test]
+fn a_seed_makes_the_same_calls_again() {
+    let node = &nodes::PERCPU_COUNTER;
+    let mut module = Module::unloaded(node.name);
+    let mut last_calls = |seed| -> Vec<Vec<String>> {
+        let trails = round(&mut module, node, seed, 400);
+        trails.iter().map(Trail::calls).collect()
+    };
+    let first = last_calls(7);
+    assert_eq!(last_calls(7), first);
+    assert_ne!(last_calls(8), first);
+}
+
 fn torture(node: &'static Node) {
     let calls = setting("RLKM_CALLS").unwrap_or(20_000);
     let first_seed = setting("RLKM_SEED").unwrap_or_else(|| fastrand::u32(..).into());
@@ -87,10 +100,6 @@ fn torture(node: &'static Node) {
         let _ = writeln!(io::stderr(), "torture: {}: {words}", node.name);
     };
     say(format!("{calls} calls, seed {first_seed}"));
-    count_signal(Signal::SIGUSR1, SaFlags::empty());
-    count_signal(Signal::SIGALRM, SaFlags::empty());
-    count_signal(Signal::SIGUSR2, SaFlags::SA_RESTART);
-
     let mut module = Module::load(node.name, &[]).expect("the module does not load");
     let _fast = ExpeditedGracePeriods::new();
     module.remove().expect("the module does not unload");
@@ -114,8 +123,13 @@ fn torture(node: &'static Node) {
     say(format!("{took:.1?}, {each_second:.0} calls/s"));
 }
 
-/// Loads the module, makes calls in several threads, and looks at what is left.
-fn round(module: &mut Module, node: &'static Node, seed: u64, calls: u64) {
+/// Loads the module, makes calls in several threads, and looks at what is left. Returns the last
+/// calls of each.
+fn round(module: &mut Module, node: &'static Node, seed: u64, calls: u64) -> Arc<Vec<Trail>> {
+    count_signal(Signal::SIGUSR1, SaFlags::empty());
+    count_signal(Signal::SIGALRM, SaFlags::empty());
+    count_signal(Signal::SIGUSR2, SaFlags::SA_RESTART);
+
     let mut rng = Rng::with_seed(seed);
     let report = Report {
         parameters: (node.load)(&mut rng),
@@ -188,6 +202,7 @@ fn round(module: &mut Module, node: &'static Node, seed: u64, calls: u64) {
     if let Some(complaint) = module.complaint() {
         panic!("{complaint}");
     }
+    report.trails
 }
 
 fn make_calls(

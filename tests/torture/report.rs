@@ -36,6 +36,14 @@ impl Trail {
         });
     }
 
+    /// The last calls, with their places among all.
+    pub fn calls(&self) -> Vec<String> {
+        let last = self.0.lock().unwrap();
+        last.iter()
+            .map(|step| format!("{}: {:?}", step.index, step.call))
+            .collect()
+    }
+
     pub fn end(&self, result: Result<usize, Errno>) {
         if let Some(last) = self.0.lock().unwrap().back_mut() {
             last.result = Some(result);
