@@ -5,8 +5,9 @@
 
 ## ARCH=arm64         the guest's architecture: arm64 or x86_64
 ARCH ?= arm64
-## VARIANT=plain      the lab's kernel: plain, or debug (lockdep, KASAN, kmemleak, injected faults)
-VARIANT ?= plain
+## VARIANT=plain      the lab's kernel: plain, or debug (lockdep, KASAN, kmemleak, injected faults), as
+##                    `make torture` has it if nothing else is said
+VARIANT ?= $(if $(filter torture,$(MAKECMDGOALS)),debug,plain)
 ## CPUS=1,2,4         with how many CPUs the guests are tested, each; 2 with VARIANT=debug
 CPUS ?= $(if $(filter debug,$(VARIANT)),2,1$(comma)2$(comma)4)
 comma := ,
@@ -113,18 +114,22 @@ on_host_arm64_plain := lint unsafe host-tests clippy-modules compile-fail
 on_host_arm64_debug := debug-tests
 test: $(on_host_$(ARCH)_$(VARIANT)) guest-tests ## all checks, and all tests in guests; with VARIANT=debug or ARCH=x86_64 those in guests
 
+# One kernel's failure says nothing of the others.
 check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
 	@rm -f target/suites/results.json
-	+@$(MAKE) --no-print-directory test ARCH=arm64 VARIANT=plain CPUS=1,4
-	+@$(MAKE) --no-print-directory test ARCH=arm64 VARIANT=debug
-	+@$(MAKE) --no-print-directory test ARCH=x86_64 VARIANT=plain CPUS=2
-	@$(lab) suites --table
+	+@failed=; \
+	for kernel in 'ARCH=arm64 VARIANT=plain CPUS=1,4' 'ARCH=arm64 VARIANT=debug CPUS=2' \
+			'ARCH=x86_64 VARIANT=plain CPUS=2'; do \
+		$(MAKE) --no-print-directory test $$kernel || failed="$$failed, $$kernel"; \
+	done; \
+	$(lab) suites --table && \
+	{ [ -z "$$failed" ] || { echo "rlkm: failed: $${failed#, }" >&2; false; }; }
 
 test-%: modules userland ## one suite in a guest, as in test-hello or test-reload
 	@$(find_kdir) && $(guest_test) --test $*
 
 # A guest that hangs as a whole is given up after a day; a test that hangs, after minutes.
-torture: modules lab torture-node ## calls at random on every node, reloads under use: hours; best with VARIANT=debug
+torture: modules lab torture-node ## calls at random on every node, reloads under use: hours
 	@$(find_kdir) && RLKM_CALLS=$(CALLS) RLKM_CYCLES=$(CYCLES) $(if $(SEED),RLKM_SEED=$(SEED)) \
 		RLKM_CPUS=4 RLKM_TIMEOUT=86400 $(guest_test) --no-fail-fast --test torture $(if $(SEED),,--test reload) \
 		-- $(if $(NODE),--exact $(NODE))
