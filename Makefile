@@ -6,8 +6,8 @@
 ## ARCH=arm64         the guest's architecture: arm64 or x86_64
 ARCH ?= arm64
 ## VARIANT=plain      the lab's kernel: plain, or debug (lockdep, KASAN, kmemleak, injected faults), as
-##                    `make torture` has it if nothing else is said
-VARIANT ?= $(if $(filter torture,$(MAKECMDGOALS)),debug,plain)
+##                    `make torture` on arm64 has it if nothing else is said
+VARIANT ?= $(if $(filter torture-arm64,$(MAKECMDGOALS:=-$(ARCH))),debug,plain)
 ## CPUS=1,2,4         with how many CPUs the guests are tested, each; 2 with VARIANT=debug
 CPUS ?= $(if $(filter debug,$(VARIANT)),2,1$(comma)2$(comma)4)
 comma := ,

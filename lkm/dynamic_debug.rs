@@ -73,11 +73,9 @@ impl DebugCall {
         if self.bits.load(Ordering::Relaxed) & (Self::FLAG_PRINT << 24) == 0 {
             return;
         }
-        // SAFETY: `self` is laid out as a `struct _ddebug`, and C reads it and
-        // no more. The format's two conversions are `%.64s`, for the C string
-        // that the type holds, and the kernel's `%pA`, for which there is a
-        // pointer to a `fmt::Arguments` that outlives the call. Both are short,
-        // as printk() wants it.
+        // SAFETY: `self` is laid out as a `struct _ddebug`, which C only reads.
+        // `%.64s` is for the C string that the type holds, and `%pA` for a
+        // pointer to a `fmt::Arguments` that outlives the call; both are short.
         unsafe {
             bindings::__dynamic_pr_debug(
                 self as *const Self as *mut bindings::_ddebug,

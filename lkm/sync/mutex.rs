@@ -24,11 +24,10 @@ macro_rules! new_mutex {
 /// `struct mutex`.
 pub struct MutexBackend;
 
-// SAFETY: a `struct mutex` has one holder at a time. That is a thread: `lock`
-// in an interrupt, which warns, takes it in the name of the thread that was
-// interrupted, and C may then give it to that thread as well; but not before
-// the interrupt is over, and a guard cannot outlast that, as it is not `Send`,
-// and so no data of a callback's can hold it.
+// SAFETY: a `struct mutex` has one holder at a time. An interrupt, which is warned
+// of, takes it in the name of the thread that it has interrupted, and once it is
+// over, C may give it to that thread; but then the interrupt's guard is gone or
+// leaked: it is not `Send`, so that no callback's data can hold it.
 unsafe impl Backend for MutexBackend {
     type State = bindings::mutex;
     type GuardState = ();
