@@ -7,7 +7,10 @@
 use crate::{
     bindings,
     cpumask::Cpu,
-    error::{code::ESHUTDOWN, to_result, Result},
+    error::{
+        code::{EINVAL, ESHUTDOWN},
+        to_result, Result,
+    },
     new_mutex,
     source::{stopped, Quiesce, Source},
     str::CStr,
@@ -73,17 +76,21 @@ impl<T: HotplugCallback> HotplugState<T> {
     /// Calls `online` for each CPU that is online, and from then on for each
     /// that comes. May sleep.
     ///
-    /// The name is for `/sys/devices/system/cpu/hotplug/states`, and by custom
-    /// ends in `:online`.
+    /// The name, of at most 64 bytes, is for
+    /// `/sys/devices/system/cpu/hotplug/states`, and by custom ends in `:online`.
     ///
     /// # Errors
     ///
     /// The first that `online` returns, after `offline` was called for those
-    /// for which it had succeeded. `ENOMEM`, always so where one must not sleep;
+    /// for which it had succeeded. `EINVAL` for a longer name; `ENOMEM`, always so where one must not sleep;
     /// `ENOSPC`, and a warning of the kernel's, if all of the kernel's 31
     /// states for modules are taken; `ESHUTDOWN` while the module is being
     /// unloaded.
     pub fn setup(name: &'static CStr, callback: T) -> Result<Self> {
+        // Earlier 6.1 writes all names to one page, and does not look for its end.
+        if name.as_bytes().len() > 64 {
+            return Err(EINVAL);
+        }
         let inner = Inner {
             node: Opaque::uninit(),
             state: new_mutex!(State::New, "lkm_cpuhp")?,

@@ -85,6 +85,9 @@ pub trait MiscDevice: Sized + Send + Sync + 'static {
     }
 }
 
+/// The most bytes in the name of a file.
+const NAME_MAX: usize = 255;
+
 /// What a node is to be.
 pub struct MiscDeviceOptions {
     /// Its name under /dev.
@@ -93,7 +96,8 @@ pub struct MiscDeviceOptions {
     pub mode: u16,
 }
 
-/// A node under /dev; dropping it removes the node.
+/// A node under /dev; dropping it removes the node, but not in
+/// [`MiscDevice::open`].
 ///
 /// It is there, and may be opened, from the moment of
 /// [`register`](Self::register): so that comes last. Files that are open when
@@ -144,12 +148,13 @@ impl<T: MiscDevice> MiscDeviceRegistration<T> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `EINVAL` for an empty name; `EDEADLK` in
+    /// `ENOMEM`; `EINVAL` for a name that is empty or has more than 255 bytes,
+    /// for which there would be no node; `EDEADLK` in
     /// [`MiscDevice::open`]; `EEXIST`, and a stack dump of the
     /// kernel's in the log, if there is a device of this name; `EBUSY` if there
     /// is no minor number left; `ESHUTDOWN` while the module is being unloaded.
     pub fn register(options: MiscDeviceOptions, shared: T::Shared) -> Result<Self> {
-        if options.name.as_bytes().is_empty() {
+        if !(1..=NAME_MAX).contains(&options.name.as_bytes().len()) {
             return Err(EINVAL);
         }
         if in_open() {

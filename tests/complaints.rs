@@ -49,7 +49,7 @@ fn failing_run(tests: &[&str]) -> String {
         .args(tests)
         .output()
         .unwrap();
-    module.expect_complaint(WARNING);
+    module.expect_refusal(WARNING);
     let said = text(&output.stdout) + &text(&output.stderr);
     assert_eq!(output.status.code(), Some(101), "{said}");
     assert!(said.contains("the kernel complained:\n"), "{said}");

@@ -51,6 +51,11 @@ fn values_have_their_limits() {
 }
 
 #[test]
+fn names_that_are_too_long_are_refused() {
+    load("name_too_long");
+}
+
+#[test]
 fn lines_that_are_too_long_are_cut() {
     let mut module = Module::load("lkm_test", &["case=long_lines", "dyndbg=+p"]).unwrap();
     let lines = module.lines();
@@ -142,7 +147,7 @@ fn what_sleeps_is_refused_in_an_interrupt() {
         assert!(lines.iter().any(|line| line.text == refused), "{lines:?}");
         let refused = "lkm_test: refused a mutex: true";
         assert!(lines.iter().any(|line| line.text == refused), "{lines:?}");
-        module.expect_complaint("lkm: an interrupt handler tried to ");
+        module.expect_refusal("lkm: an interrupt handler tried to ");
         assert_eq!(module.remove(), Ok(()));
         thread::sleep(Duration::from_millis(20));
     });
@@ -230,7 +235,7 @@ fn user_memory_is_refused_with_interrupts_off() {
     // SAFETY: the ioctl's argument is a buffer of 8 bytes.
     let refused = unsafe { libc::ioctl(file.as_raw_fd(), 0x4c02, bytes.as_mut_ptr()) };
     assert_eq!((refused, bytes), (1, [0; 8]));
-    module.expect_complaint("lkm: a thread tried to sleep in atomic context");
+    module.expect_refusal("lkm: a thread tried to sleep in atomic context");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn readers_of_rcu_find_whole_values_while_frees_are_deferred() {
 #[test]
 fn what_a_reader_of_rcu_has_stays_and_what_sleeps_is_refused_to_it() {
     let mut module = load("rcu_keeps");
-    module.expect_complaint("lkm: an RCU reader tried to sleep");
+    module.expect_refusal("lkm: an RCU reader tried to sleep");
 }
 
 #[test]
@@ -124,18 +124,18 @@ fn readers_share_a_semaphore_and_writers_do_not() {
 #[test]
 fn locks_that_sleep_are_spun_for_by_a_reader_of_rcu() {
     let mut module = load("locks_of_a_reader");
-    module.expect_complaint("lkm: an RCU reader tried to sleep");
+    module.expect_refusal("lkm: an RCU reader tried to sleep");
 }
 
 #[test]
 fn a_condition_that_keeps_a_spin_lock_is_not_slept_for() {
     let mut module = load("condition_keeps_lock");
-    module.expect_complaint("lkm: a thread tried to sleep in atomic context");
+    module.expect_refusal("lkm: a thread tried to sleep in atomic context");
 }
 
 /// Rust's own `alloc` asks as well, though it is not lkm's.
 #[test]
 fn what_allocates_is_refused_under_a_spin_lock() {
     let mut module = load("spin_lock_sleeps");
-    module.expect_complaint("lkm: a thread tried to sleep in atomic context");
+    module.expect_refusal("lkm: a thread tried to sleep in atomic context");
 }

@@ -9,7 +9,7 @@ void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key 
 /*
  * The low bits of the owner are flags. Nobody makes another thread the owner
  * but one that waits for the mutex, so that for this thread, which does not
- * yet, the answer stays true.
+ * yet, the answer stays true (but for an interrupt that leaks it in its name).
  */
 static bool is_holder(struct mutex *lock)
 {

@@ -11,8 +11,9 @@ void lkm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_ke
 }
 
 /*
- * With CONFIG_DEBUG_SPINLOCK a lock names its holder, and who waits for too
- * long looks at that, even if the guard was leaked and the holder has ended.
+ * With CONFIG_DEBUG_SPINLOCK a lock names its holder, and the kernel looks at
+ * that when the CPU that has the lock wants it again: the guard may have been
+ * leaked, and the holder have ended.
  */
 static inline void keep_holder(void)
 {

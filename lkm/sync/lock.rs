@@ -143,7 +143,8 @@ impl<T, B: Backend> Lock<T, B> {
 
     /// Takes the lock, waiting until it can be had.
     ///
-    /// A thread that has it already waits for ever, which the kernel warns of.
+    /// A thread that has it already waits for ever; if it is a mutex, after a
+    /// warning.
     pub fn lock(&self) -> Guard<'_, T, B> {
         // SAFETY: initialised by the invariant.
         let state = unsafe { B::lock(self.as_ptr()) };

@@ -24,10 +24,10 @@ macro_rules! new_mutex {
 /// `struct mutex`.
 pub struct MutexBackend;
 
-// SAFETY: a `struct mutex` has one holder at a time. An interrupt, which is warned
-// of, takes it in the name of the thread that it has interrupted, and once it is
-// over, C may give it to that thread; but then the interrupt's guard is gone or
-// leaked: it is not `Send`, so that no callback's data can hold it.
+// SAFETY: a `struct mutex` has one holder at a time. C may give one that an interrupt
+// has taken to the thread that it came between, once it is over; what it guarded is
+// out of reach then: a callback's data cannot hold the guard, which is not `Send`,
+// and it cannot be leaked to a place that is found again, as nothing is allocated.
 unsafe impl Backend for MutexBackend {
     type State = bindings::mutex;
     type GuardState = ();

@@ -84,7 +84,7 @@ fn what_sleeps_about_cpus_is_refused_in_an_interrupt() {
         let refused = "lkm_test: refused: Some(ENOMEM) Some(ENOMEM) Some(ENOMEM) Some(ENOMEM)";
         let lines = module.lines();
         assert!(lines.iter().any(|line| line.text == refused), "{lines:?}");
-        module.expect_complaint("lkm: an interrupt handler tried to sleep");
+        module.expect_refusal("lkm: an interrupt handler tried to sleep");
     });
 }
 

@@ -21,5 +21,5 @@ fn work_that_is_shared_is_done_once_and_by_several_threads() {
 #[test]
 fn work_that_cannot_be_shared_is_done_by_who_has_it() {
     let mut module = load("sharing_with_irqs_off");
-    module.expect_complaint("lkm: a thread tried to sleep in atomic context");
+    module.expect_refusal("lkm: a thread tried to sleep in atomic context");
 }

@@ -240,6 +240,20 @@ impl MiscDevice for Reentrant {
     }
 }
 
+/// Of 256 bytes, and the one that ends it.
+static TOO_LONG: [u8; 257] = {
+    let mut name = [b'x'; 257];
+    name[256] = 0;
+    name
+};
+
+fn name_too_long() -> Result {
+    let name = CStr::from_bytes_with_nul(&TOO_LONG).ok_or(EPROTO)?;
+    check!(Reentrant::register(name, new_mutex!(None)?).err() == Some(EINVAL));
+    check!(cpus::name_too_long(name) == Some(EINVAL));
+    Ok(())
+}
+
 fn registers_in_open() -> Result<MiscDeviceRegistration<Reentrant>> {
     let other = Reentrant::register(c_str!("lkm_test_other"), new_mutex!(None)?)?;
     Reentrant::register(c_str!("lkm_test"), new_mutex!(Some(other))?)
@@ -486,6 +500,7 @@ impl Module for Test {
             "locks" => locks()?,
             "queues" => queues()?,
             "values" => values()?,
+            "name_too_long" => name_too_long()?,
             "long_lines" => long_lines(),
             "sleep_in_interrupt" => sleep_in_interrupt()?,
             "drop_while_running" => drop_while_running()?,

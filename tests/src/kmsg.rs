@@ -42,11 +42,15 @@ const SPLATS_BEHIND_A_NAME: [&str; 3] = [
     "memory leak detector disabled",
 ];
 
-/// How a complaint begins of which no other is a part; most others have a frame.
-const BEGINNINGS: [&str; 3] = [
+/// How complaints begin that are no part of another, unless they have a frame.
+const BEGINNINGS: [&str; 7] = [
     "------------[ cut here ]",
     "bug: ",
+    "info: task ",
+    "rcu: info: ",
+    "watchdog: bug",
     "unable to handle kernel",
+    "general protection fault",
 ];
 
 /// The most lines of a complaint that are shown.
@@ -84,10 +88,17 @@ impl Record {
 
     /// Whether the kernel complains of a fault here.
     fn is_splat(&self) -> bool {
-        let holds = SPLATS_BEHIND_A_NAME
-            .iter()
-            .any(|splat| self.text.contains(splat));
-        self.facility == 0 && (self.begins_with_one_of(&SPLATS) || holds)
+        self.facility == 0 && (self.begins_with_one_of(&SPLATS) || self.holds_a_splat())
+    }
+
+    /// Whether it is one that is no part of the complaint above it.
+    fn begins_a_complaint(&self) -> bool {
+        self.facility == 0 && (self.begins_with_one_of(&BEGINNINGS) || self.holds_a_splat())
+    }
+
+    fn holds_a_splat(&self) -> bool {
+        let mut splats = SPLATS_BEHIND_A_NAME.iter();
+        splats.any(|splat| self.text.contains(splat))
     }
 
     /// Whether it begins so, in small or capital letters.
@@ -107,8 +118,8 @@ fn first_splat(records: &[Record]) -> Option<Range<usize>> {
     let with_frame = |place: usize| place - usize::from(place > 0 && records[place - 1].is_frame());
     let place = records.iter().position(Record::is_splat)?;
     for (below, record) in records.iter().enumerate().skip(place + 1) {
-        let framed = with_frame(below) != below;
-        if record.is_splat() && (framed || record.begins_with_one_of(&BEGINNINGS)) {
+        let framed = record.is_splat() && with_frame(below) != below;
+        if framed || record.begins_a_complaint() {
             return Some(with_frame(place)..with_frame(below));
         }
         if record.text.starts_with("---[ end trace ") {
@@ -323,6 +334,10 @@ mod tests {
         assert_eq!(first(&[cut, counted, warning, trace, end, "a"]), Some(0..5));
         assert_eq!(first(&[asleep, trace, "a", asleep, trace]), Some(0..3));
         assert_eq!(first(&[asleep, trace, "a", cut, counted]), Some(0..3));
+        let lost = "kmemleak: 2 new suspected memory leaks (see /sys/kernel/debug/kmemleak)";
+        assert_eq!(first(&[asleep, trace, lost]), Some(0..2));
+        let stalled = "rcu: INFO: rcu_preempt self-detected stall on CPU";
+        assert_eq!(first(&[lockdep, trace, stalled]), Some(0..2));
         assert_eq!(first(&["a", trace, "b"]), Some(1..3));
     }
 }

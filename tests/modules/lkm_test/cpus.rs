@@ -298,6 +298,10 @@ impl HotplugCallback for Nobody {
     fn offline(&self, _: Cpu) {}
 }
 
+pub(crate) fn name_too_long(name: &'static CStr) -> Option<Error> {
+    HotplugState::setup(name, Nobody).err()
+}
+
 impl TimerCallback for Interrupt {
     fn run(&mut self) -> TimerRestart {
         let sleeper = Sleeper {
