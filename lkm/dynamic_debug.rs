@@ -4,7 +4,7 @@
 //!
 //! C header: `include/linux/dynamic_debug.h`.
 
-use crate::{bindings, print::Cut, str::CStr};
+use crate::{bindings, print::Bounded, str::CStr};
 use core::{
     ffi::{c_char, c_void},
     fmt,
@@ -81,7 +81,7 @@ impl DebugCall {
                 self as *const Self as *mut bindings::_ddebug,
                 b"%.64s: %pA\0".as_ptr().cast(),
                 self.modname,
-                &format_args!("{}", Cut(args)) as *const _ as *const c_void,
+                &format_args!("{}", Bounded(args)) as *const _ as *const c_void,
             );
         }
     }

@@ -6,7 +6,8 @@
 //!
 //! The macros take what [`core::format_args!`] takes; the message begins with
 //! the module's name and should end in `\n`. They may be used in any context
-//! and do not sleep. A message of more than about 1,000 bytes is cut.
+//! and do not sleep. A message of more than about 1,000 bytes is cut; a piece of
+//! it that has 32 KiB is left out.
 //!
 //! printk() formats each message twice, first to know its length, with
 //! interrupts off: a [`Display`](fmt::Display) must not sleep, and one that
@@ -128,38 +129,45 @@ macro_rules! pr_debug {
     }};
 }
 
-/// The most bytes of a message that are formatted: more than the kernel keeps.
-const LONGEST: usize = 1024;
-
-/// What a message says, as far as the kernel has room for it.
+/// The most bytes of a message that are formatted, of which the kernel keeps
+/// the first 1,000.
 ///
-/// printk() keeps the length of what it formats in 16 bits, and takes 65,535
-/// bytes for none: it then reads from a null pointer.
-pub(crate) struct Cut<'a>(pub(crate) fmt::Arguments<'a>);
+/// It counts them in 16 bits, and takes 65,535 for none: it then reads from a
+/// null pointer.
+const LONGEST: usize = 1 << 15;
 
-impl fmt::Display for Cut<'_> {
+/// What a message says, without the pieces that would make it too long.
+pub(crate) struct Bounded<'a>(pub(crate) fmt::Arguments<'a>);
+
+impl fmt::Display for Bounded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let left = LONGEST;
-        Cutter { f, left }.write_fmt(self.0)
+        fmt::write(&mut Pieces { f, left }, self.0)
     }
 }
 
-struct Cutter<'a, 'f> {
+struct Pieces<'a, 'f> {
     f: &'a mut fmt::Formatter<'f>,
     left: usize,
 }
 
-impl Write for Cutter<'_, '_> {
+impl Pieces<'_, '_> {
+    fn take(&mut self, len: usize) -> fmt::Result {
+        self.left = self.left.checked_sub(len).ok_or(fmt::Error)?;
+        Ok(())
+    }
+}
+
+impl Write for Pieces<'_, '_> {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        if let Some(left) = self.left.checked_sub(s.len()) {
-            self.left = left;
-            return self.f.write_str(s);
-        }
-        let fits = (0..=self.left).rev().find_map(|end| s.get(..end));
-        // Whoever goes on in spite of the error is not heard any more.
-        self.left = 0;
-        self.f.write_str(fits.unwrap_or_default())?;
-        Err(fmt::Error)
+        self.take(s.len())?;
+        self.f.write_str(s)
+    }
+
+    // What there is without it encodes the character once more.
+    fn write_char(&mut self, c: char) -> fmt::Result {
+        self.take(c.len_utf8())?;
+        self.f.write_char(c)
     }
 }
 
@@ -177,7 +185,7 @@ pub fn printk(level: Level, prefix: &'static crate::str::CStr, args: fmt::Argume
         bindings::_printk(
             format.as_ptr().cast(),
             prefix.as_char_ptr(),
-            &format_args!("{}", Cut(args)) as *const _ as *const c_void,
+            &format_args!("{}", Bounded(args)) as *const _ as *const c_void,
         );
     }
 }

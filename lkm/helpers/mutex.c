@@ -11,9 +11,18 @@ void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key 
  * but one that waits for the mutex, so that for this thread, which does not
  * yet, the answer stays true (but for an interrupt that leaks it in its name).
  */
-static bool is_holder(struct mutex *lock)
+static inline bool is_holder(struct mutex *lock)
 {
 	return (atomic_long_read(&lock->owner) & ~7UL) == (unsigned long)current;
+}
+
+static noinline void wait_for_ever(void)
+{
+	WARN_ONCE(1, "lkm: a thread waits for a mutex that it has\n");
+	for (;;) {
+		set_current_state(TASK_UNINTERRUPTIBLE);
+		schedule();
+	}
 }
 
 /*
@@ -27,10 +36,8 @@ static bool is_holder(struct mutex *lock)
 void lkm_mutex_lock(struct mutex *lock)
 {
 	if (may_sleep()) {
-		while (WARN_ONCE(is_holder(lock), "lkm: a thread waits for a mutex that it has\n")) {
-			set_current_state(TASK_UNINTERRUPTIBLE);
-			schedule();
-		}
+		if (unlikely(is_holder(lock)))
+			wait_for_ever();
 		mutex_lock(lock);
 	} else {
 		/* A bug that was warned of. This may never end. */
