@@ -27,8 +27,5 @@ fn a_mutex_is_not_had_twice_however_often_its_holder_is_woken() {
     assert_eq!(said, ["sync_test: woken often"]);
     assert_eq!(insmod.try_wait().unwrap(), None);
 
-    // A debug kernel minds a condition that would sleep, too.
-    module.expect_complaint_beside("lkm: a thread waits for a mutex that it has", |complaint| {
-        complaint.contains("do not call blocking ops when !TASK_RUNNING")
-    });
+    module.expect_refusal("lkm: a thread waits for a mutex that it has");
 }

@@ -9,7 +9,7 @@ use std::thread;
 
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
-use tests::{asleep_in_read, at_once, text, until, wrote, Asleep, Module, Program};
+use tests::{asleep_in_read, at_once, stat_field, text, until, wrote, Asleep, Module, Program};
 
 const KSORT: Program = Program("ksort");
 
@@ -351,8 +351,7 @@ fn a_signal_ends_the_sort_in_the_kernel() {
     let stat = format!("/proc/{}/stat", child.id());
     until("ksort has been in the kernel for a second", || {
         let stat = fs::read_to_string(&stat).unwrap();
-        let after_name = stat.rsplit(')').next().unwrap();
-        let system_time: u64 = after_name.split(' ').nth(13).unwrap().parse().unwrap();
+        let system_time: u64 = stat_field(&stat, 15).parse().unwrap();
         system_time > 100
     });
     signal(&child, Signal::SIGINT);

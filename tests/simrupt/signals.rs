@@ -8,7 +8,9 @@ use std::{io, thread};
 use nix::errno::Errno;
 use nix::sys::signal::{kill, SaFlags, Signal};
 use nix::unistd::Pid;
-use tests::{asleep_in_read, at_once, count_signal, counted_signals, until, Asleep, Caller};
+use tests::{
+    asleep_in_read, at_once, count_signal, counted_signals, stat_field, until, Asleep, Caller,
+};
 
 use crate::node::{load, Node, STILL};
 
@@ -124,9 +126,7 @@ fn a_stopped_reader_goes_on_when_it_is_continued() {
     let stat = format!("/proc/{}/stat", reader.id());
     until("a stopped reader", || {
         let stat = std::fs::read_to_string(&stat).unwrap();
-        stat.rsplit(") ")
-            .next()
-            .map_or(false, |state| state.starts_with('T'))
+        stat_field(&stat, 3) == "T"
     });
     kill(reader.id(), Signal::SIGCONT).unwrap();
     assert_eq!(reader.wait().unwrap().code(), Some(0));

@@ -11,6 +11,7 @@ use nix::sched::{sched_setaffinity, CpuSet};
 use nix::unistd::Pid;
 
 use crate::errno::errno;
+use crate::wait::stat_field;
 use crate::Module;
 
 const FOLDER: &str = "/sys/devices/system/cpu";
@@ -44,12 +45,14 @@ fn parse_list(text: &str) -> Option<Vec<usize>> {
     Some(cpus)
 }
 
-/// The CPUs that the kernel threads of this name may run on, as /proc shows them.
+/// The CPUs that the kernel threads of this name may run on, as /proc shows them. A thread that ends
+/// is not counted: kthread_stop() does not wait until it has left /proc.
 pub fn cpus_of_threads(name: &str) -> Vec<String> {
     let processes = fs::read_dir("/proc").expect("no /proc").flatten();
     processes
         .filter_map(|process| {
-            let status = fs::read_to_string(process.path().join("status")).ok()?;
+            let read = |file| fs::read_to_string(process.path().join(file)).ok();
+            let status = read("status")?;
             let value = |key| {
                 Some(
                     status
@@ -58,9 +61,17 @@ pub fn cpus_of_threads(name: &str) -> Vec<String> {
                         .trim(),
                 )
             };
-            (value("Name:")? == name).then(|| value("Cpus_allowed_list:").map(str::to_owned))?
+            let is_one = value("Name:")? == name && !is_ending(&read("stat")?);
+            is_one.then(|| value("Cpus_allowed_list:").map(str::to_owned))?
         })
         .collect()
+}
+
+/// Whether a task is on its way through do_exit(), from its `stat` in /proc.
+fn is_ending(stat: &str) -> bool {
+    const PF_EXITING: u32 = 0x4;
+    let flags = stat_field(stat, 9).parse::<u32>();
+    flags.unwrap_or_else(|_| panic!("{stat:?}")) & PF_EXITING != 0
 }
 
 /// Has this thread run on this CPU alone, from now on.
@@ -164,7 +175,7 @@ impl Drop for SpareCpu {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_list;
+    use super::*;
 
     #[test]
     fn a_list_of_cpus_has_numbers_and_ranges() {
@@ -172,5 +183,12 @@ mod tests {
         assert_eq!(parse_list("0-3"), Some(vec![0, 1, 2, 3]));
         assert_eq!(parse_list("0,2-3,7"), Some(vec![0, 2, 3, 7]));
         assert_eq!(parse_list(""), None);
+    }
+
+    #[test]
+    fn a_thread_that_ends_is_told_from_one_that_sleeps() {
+        let stat = |flags| format!("69 (kworker/0:1) a) {} 2 0 0 0 -1 {flags} 0 0\n", 'I');
+        assert!(!is_ending(&stat(0x0420_8060)));
+        assert!(is_ending(&stat(0x0420_8064)));
     }
 }

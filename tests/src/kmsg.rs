@@ -7,6 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use nix::errno::Errno;
 
+use crate::wait::holds_in_time;
+
 /// How the kernel's complaints begin, in small letters.
 const SPLATS: [&str; 22] = [
     "------------[ cut here ]",
@@ -129,6 +131,24 @@ fn first_splat(records: &[Record]) -> Option<Range<usize>> {
     Some(with_frame(place)..records.len())
 }
 
+/// Whether the first complaint in the log, if there is one, has its trace: another CPU may be about
+/// to write it.
+fn is_whole(records: &[Record]) -> bool {
+    first_splat(records).map_or(true, |splat| {
+        let has = |words| {
+            records[splat.clone()]
+                .iter()
+                .any(|record| record.begins_with_one_of(words))
+        };
+        let last = if has(&["------------[ cut here ]"]) {
+            "---[ end trace "
+        } else {
+            "call trace"
+        };
+        splat.end < records.len() || has(&[last])
+    })
+}
+
 fn text_of(records: &[Record]) -> String {
     let lines: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
     lines.join("\n")
@@ -197,12 +217,18 @@ impl KernelLog {
         }
     }
 
+    /// Those that are not known to be innocent. The last that is may be a frame.
+    fn new_records(&mut self) -> &[Record] {
+        self.records();
+        &self.records[self.innocent.saturating_sub(1)..]
+    }
+
     /// What is wrong in the log: a complaint of the kernel, with what stands below it, or that it
     /// was not read fast enough to say so.
     pub fn complaint(&mut self) -> Option<String> {
-        self.records();
-        // The last that is innocent may be a frame.
-        let new = &self.records[self.innocent.saturating_sub(1)..];
+        // Not all have a trace: without one, what came in that time is all there is.
+        holds_in_time(|| is_whole(self.new_records()));
+        let new = self.new_records();
         if let Some(splat) = first_splat(new) {
             let shown = splat.start..new.len().min(splat.start + SHOWN);
             return Some(format!("the kernel complained:\n{}", text_of(&new[shown])));
@@ -339,5 +365,36 @@ mod tests {
         let stalled = "rcu: INFO: rcu_preempt self-detected stall on CPU";
         assert_eq!(first(&[lockdep, trace, stalled]), Some(0..2));
         assert_eq!(first(&["a", trace, "b"]), Some(1..3));
+    }
+
+    #[test]
+    fn a_complaint_is_whole_with_its_trace() {
+        let whole = |lines: &[&str]| {
+            let records: Vec<Record> = lines.iter().map(|line| record(line)).collect();
+            is_whole(&records)
+        };
+        let frame = "============================================";
+        let lockdep = "WARNING: insmod/73 still has locks held!";
+        let trace = "Call trace:";
+
+        assert!(whole(&[]));
+        assert!(whole(&["a", frame]));
+        assert!(!whole(&[frame, lockdep]));
+        assert!(!whole(&[
+            frame,
+            lockdep,
+            frame,
+            "1 lock held by insmod/73:"
+        ]));
+        assert!(whole(&[frame, lockdep, "stack backtrace:", trace]));
+        assert!(whole(&[frame, lockdep, "BUG: sleeping function called"]));
+        let cut = "------------[ cut here ]------------";
+        assert!(!whole(&[
+            cut,
+            "WARNING: CPU: 0 PID: 1 at a.c:1 f",
+            trace,
+            "f"
+        ]));
+        assert!(whole(&[cut, trace, "---[ end trace 0000000000000000 ]---"]));
     }
 }

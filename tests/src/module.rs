@@ -153,23 +153,22 @@ impl Module {
         self.expect_complaint_beside(text, |_| false)
     }
 
-    /// [`Module::expect_complaint`] of `lkm`, which has refused to sleep: a debug kernel has been
-    /// asked before, and may have said so, too.
+    /// [`Module::expect_complaint`] of `lkm`, which does not sleep: a debug kernel has been asked
+    /// before, and may have said so, too, or that the thread that an interrupt found, or a
+    /// condition's caller, is not as one that sleeps has to be.
     #[track_caller]
     pub fn expect_refusal(&mut self, text: &str) -> String {
         self.expect_complaint_beside(text, |complaint| {
+            let begins = |words| complaint.lines().any(|line| line.starts_with(words));
             let place = complaint.lines().next().unwrap_or_default();
             place.starts_with("BUG: sleeping function called") && place.contains("/lkm/helpers/")
+                || begins("do not call blocking ops when !TASK_RUNNING") && begins(" lkm_")
         })
     }
 
     /// [`Module::expect_complaint`], with others that are excused.
     #[track_caller]
-    pub fn expect_complaint_beside(
-        &mut self,
-        text: &str,
-        excused: impl Fn(&str) -> bool,
-    ) -> String {
+    fn expect_complaint_beside(&mut self, text: &str, excused: impl Fn(&str) -> bool) -> String {
         let mut first = None;
         let other = self.turn.log().complaint_but(|complaint| {
             let expected = complaint.contains(text);

@@ -86,10 +86,16 @@ fn asleep_in(call: libc::c_long, task: &Asleep, fd: &impl AsRawFd) -> bool {
 #[track_caller]
 pub fn time_in_kernel(task: &Asleep) -> Duration {
     let stat = fs::read_to_string(task.file("stat")).expect("no such task");
-    // As in proc(5): the third field, `state`, is the first behind the name, which is in brackets.
-    let behind_name = stat.rsplit(") ").next().unwrap_or_default();
-    let ticks = behind_name.split(' ').nth(15 - 3);
-    let ticks = ticks.and_then(|ticks| ticks.parse::<u64>().ok());
+    let ticks = stat_field(&stat, 15).parse::<u64>();
     // USER_HZ is 100.
-    Duration::from_millis(10 * ticks.unwrap_or_else(|| panic!("{stat:?}")))
+    Duration::from_millis(10 * ticks.unwrap_or_else(|_| panic!("{stat:?}")))
+}
+
+/// A field of a task's `stat` in /proc, by its number in proc(5), which is 3 or more.
+#[track_caller]
+pub fn stat_field(stat: &str, number: usize) -> &str {
+    // The second field is the name, in brackets.
+    let behind_name = stat.rsplit(") ").next().unwrap_or_default();
+    let mut fields = behind_name.split(' ');
+    fields.nth(number - 3).unwrap_or_else(|| panic!("{stat:?}"))
 }
