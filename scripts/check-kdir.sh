@@ -87,8 +87,12 @@ if [ "$(config "$option")" != y ]; then
 	[ "$(config CONFIG_X86_64)" != y ] || built_for=ARCH=x86_64
 	fail "KDIR=$kdir was built for $built_for, not for ARCH=$arch; give its ARCH, or a tree for $arch"
 fi
-[ "$(config CONFIG_RUST)" = y ] ||
-	fail "KDIR=$kdir has CONFIG_RUST off; switch it on (.config.fragment has all options that are needed) and build the tree again"
+for option in RUST SMP MODULE_UNLOAD; do
+	[ "$(config "CONFIG_$option")" = y ] ||
+		fail "KDIR=$kdir has CONFIG_$option off; switch it on (.config.fragment has all options that the modules need) and build the tree again"
+done
+[ "$(config CONFIG_PREEMPT_RT)" != y ] ||
+	fail "KDIR=$kdir has CONFIG_PREEMPT_RT on, where locks that spin become locks that sleep, and lkm does not know that; give a tree without it"
 for made in include/generated/autoconf.h rust/libkernel.rmeta Module.symvers; do
 	[ -f "$kdir/$made" ] || fail "KDIR=$kdir is not built ($made is not there); $build"
 done

@@ -17,6 +17,8 @@ CONFIG_RUST=y
 CONFIG_RUSTC_VERSION_TEXT=\"rustc 9.63.0\"
 CONFIG_BINDGEN_VERSION_TEXT=\"bindgen 9.56.0\"
 CONFIG_ARM64=y
+CONFIG_SMP=y
+CONFIG_MODULE_UNLOAD=y
 ";
 
 /// Stands for Kbuild: says what it was called with, and compiles nothing.
@@ -202,10 +204,16 @@ fn a_tree_that_is_not_built_is_refused() {
 }
 
 #[test]
-fn a_tree_without_rust_is_refused() {
+fn a_tree_without_what_lkm_needs_is_refused() {
+    for option in ["CONFIG_RUST", "CONFIG_SMP", "CONFIG_MODULE_UNLOAD"] {
+        let world = World::new();
+        world.config(&format!("{option}=y"), &format!("# {option} is not set"));
+        let off = format!("{option} off");
+        world.refuses(&["KDIR=../tree"], &[&off, "switch it on"]);
+    }
     let world = World::new();
-    world.config("CONFIG_RUST=y", "# CONFIG_RUST is not set");
-    world.refuses(&["KDIR=../tree"], &["CONFIG_RUST off", "switch it on"]);
+    world.config("CONFIG_SMP=y", "CONFIG_SMP=y\nCONFIG_PREEMPT_RT=y");
+    world.refuses(&["KDIR=../tree"], &["CONFIG_PREEMPT_RT on", "without it"]);
 }
 
 #[test]
