@@ -1,9 +1,11 @@
-//! What the kernel complains of fails a test, by name. The tests that fail here do so on purpose,
-//! each in a process that another test has started to look at it.
+//! What the kernel complains of fails a test, by name, and so does a test that hangs. The tests that
+//! fail here do so on purpose, each in a process that another test has started to look at it.
 
 use std::env;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use tests::{path_of, text, until, Module};
 
@@ -41,17 +43,31 @@ fn comes_next() {
     Module::load(NAME, &[QUIET]).unwrap();
 }
 
+#[test]
+#[ignore = "fails on purpose, in a process of its own"]
+fn does_not_end() {
+    let _module = Module::load(NAME, &[QUIET]).unwrap();
+    thread::sleep(Duration::from_secs(3600));
+}
+
 /// What a run of these tests, which fails, has said.
-fn failing_run(tests: &[&str]) -> String {
-    let mut module = Module::unloaded(NAME);
+fn said_by(tests: &[&str], limit: Option<&str>) -> String {
     let output = Command::new(env::current_exe().unwrap())
         .args(["--ignored", "--exact", "--test-threads=2"])
         .args(tests)
+        .envs(limit.map(|seconds| ("RLKM_LIMIT", seconds)))
         .output()
         .unwrap();
-    module.expect_refusal(WARNING);
     let said = text(&output.stdout) + &text(&output.stderr);
     assert_eq!(output.status.code(), Some(101), "{said}");
+    said
+}
+
+/// What a run of these tests has said, in which the kernel warns.
+fn failing_run(tests: &[&str]) -> String {
+    let mut module = Module::unloaded(NAME);
+    let said = said_by(tests, None);
+    module.expect_refusal(WARNING);
     assert!(said.contains("the kernel complained:\n"), "{said}");
     assert!(said.contains(WARNING), "{said}");
     said
@@ -81,4 +97,17 @@ fn a_warning_after_the_last_test_fails_the_program() {
     assert!(said.contains("test result: ok. 1 passed"), "{said}");
     let blamed = "after test warns_after_its_turn, the kernel complained:";
     assert!(said.contains(blamed), "{said}");
+}
+
+#[test]
+fn a_test_that_does_not_end_ends_the_program_and_says_where_it_is() {
+    let mut module = Module::unloaded(NAME);
+    let said = said_by(&["does_not_end"], Some("5"));
+    let begin = "test does_not_end ... FAILED: not finished after 5s; its threads are in:\n";
+    let (_, places) = said.split_once(begin).unwrap_or_else(|| panic!("{said}"));
+    let asleep = format!("does_not_end: {} ", libc::SYS_clock_nanosleep);
+    assert!(places.contains(&asleep), "{said}");
+    // It is left behind, with what it had.
+    succeeds(Command::new("rmmod").arg(NAME));
+    assert_eq!(module.complaint(), None);
 }

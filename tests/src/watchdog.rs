@@ -7,9 +7,10 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::Duration;
 
-use crate::is_debug_kernel;
+use crate::{is_debug_kernel, setting};
 
-/// Longer than any test takes on the slowest machine, shorter than the lab's patience.
+/// Longer than any test takes on the slowest machine, shorter than the lab's patience. RLKM_LIMIT
+/// says how many seconds it is instead.
 const LIMIT: Duration = Duration::from_secs(120);
 const LIMIT_OF_DEBUG_KERNEL: Duration = Duration::from_secs(600);
 
@@ -30,10 +31,10 @@ impl Watchdog {
         let (alive, end) = mpsc::channel();
         // The test harness names each thread after its test.
         let test = thread::current().name().unwrap_or("a test").to_owned();
-        let limit = if is_debug_kernel() {
-            LIMIT_OF_DEBUG_KERNEL
-        } else {
-            LIMIT
+        let limit = match setting("RLKM_LIMIT") {
+            Some(seconds) => Duration::from_secs(seconds),
+            None if is_debug_kernel() => LIMIT_OF_DEBUG_KERNEL,
+            None => LIMIT,
         };
         thread::spawn(move || {
             if end.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
