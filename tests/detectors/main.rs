@@ -1,9 +1,10 @@
 //! The detectors of a debug kernel are awake: each looks, and those for which there is a module
 //! with a fault find it.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read, Seek, Write};
 
-use tests::{lock_classes, lockdep_is_on, Module};
+use tests::{lock_classes, lockdep_is_on, path_of, Module};
 
 /// Files that begin with a number, which is not 0 while the detector looks.
 const SWITCHES: [&str; 7] = [
@@ -53,6 +54,15 @@ fn all_are_in_the_kernel_and_switched_on() {
             "{function}"
         );
     }
+    // Each module has to be compiled for these.
+    let module = path_of("lkm_test");
+    let code = fs::read(&module).unwrap();
+    for call in ["__asan_", "__ubsan_handle_"] {
+        let found = code
+            .windows(call.len())
+            .any(|bytes| bytes == call.as_bytes());
+        assert!(found, "no {call} in {}", module.display());
+    }
     // Once it has run out of memory, it has none of these any more.
     let objects = read("/sys/kernel/debug/debug_objects/stats");
     let used = objects.lines().find(|line| line.starts_with("pool_used"));
@@ -99,4 +109,43 @@ fn each_place_that_makes_locks_is_a_class_with_a_name_until_the_module_is_gone()
         drop(module);
         assert_eq!(lessons(), [""; 0]);
     }
+}
+
+/// How often a lock of this class was taken, as the kernel counts.
+fn acquisitions(class: &str) -> u64 {
+    let statistics = read("/proc/lock_stat");
+    let row = statistics
+        .lines()
+        .find_map(|line| line.trim_start().strip_prefix(class)?.strip_prefix(':'));
+    // Of a class that nobody has used, there is none; Documentation/locking/lockstat.rst has the
+    // columns.
+    row.map_or(0, |row| {
+        let column = row.split_whitespace().nth(7);
+        let number = column.and_then(|number| number.parse().ok());
+        number.unwrap_or_else(|| panic!("{statistics}"))
+    })
+}
+
+#[test]
+fn misc_rcu_has_its_lock_counted_for_writers_and_none_for_readers() {
+    const COUNTS: &str = "/proc/sys/kernel/lock_stat";
+    let _module = load("misc_rcu", "initmsg=old");
+    let open = || File::options().read(true).write(true).open("/dev/misc_rcu");
+    let mut node = open().unwrap();
+    fs::write(COUNTS, "1").unwrap();
+    fs::write("/proc/lock_stat", "0").unwrap();
+    for _ in 0..100 {
+        let mut message = String::new();
+        node.rewind().unwrap();
+        node.read_to_string(&mut message).unwrap();
+        assert_eq!(message, "old");
+    }
+    drop(open().unwrap());
+    let for_readers = acquisitions("misc_rcu");
+    for _ in 0..10 {
+        assert_eq!(node.write(b"new").unwrap(), 3);
+    }
+    let for_writers = acquisitions("misc_rcu");
+    fs::write(COUNTS, "0").unwrap();
+    assert_eq!((for_readers, for_writers), (0, 10));
 }
