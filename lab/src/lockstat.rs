@@ -28,7 +28,7 @@ const AFTER_HELP: &str = "\
 Exit status: as of `lab run`; 120 also if the kernel has no such statistics, or stopped to count.
 
 Example:
-  lab lockstat -- sh -c 'insmod /modules/simrupt.ko && simrupt --count 1000 >/dev/null'";
+  lab lockstat -- sh -c 'insmod /modules/simrupt.ko log=0 delay_ms=1 && simrupt --count 1000 >/dev/null'";
 
 /// Runs a command, and prints the rows.
 const SCRIPT: &str = include_str!("lockstat.sh");
