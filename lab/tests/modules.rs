@@ -183,6 +183,9 @@ panics! {
     removes alloc::vec::Vec::<usize>::new().swap_remove(any());
     adds_durations (Duration::from_secs(any() as u64) + Duration::MAX).subsec_nanos() as usize;
     takes_a_radix usize::from_str_radix("1", any() as u32).unwrap_or(0);
+    formats_a_float { pr_info!("{:?}\n", f32::from_bits(any() as u32)); 0 };
+    formats_128_bits { pr_info!("{:e}\n", any() as u128); 0 };
+    parses_128_bits "abc".parse::<i128>().map_or(0, |n| n as usize);
     parses_which_is_harmless "abc".parse::<usize>().unwrap_or(0);
 }
 "#;
@@ -211,7 +214,7 @@ fn every_way_to_panic_is_found() {
         .filter(|line| !line.starts_with([' ', '}']))
         .map(|line| line.split(' ').next().unwrap())
         .collect();
-    assert_eq!(functions.len(), 21);
+    assert_eq!(functions.len(), 24);
     for function in functions {
         let line = format!("panics.ko can panic: panics::{function} calls ");
         let harmless = function.ends_with("_which_is_harmless");
