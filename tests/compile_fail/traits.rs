@@ -23,6 +23,8 @@ use lkm::{
 
 /// One thread's own.
 type Own = *mut u8;
+/// Others may see it, and it is one thread's all the same.
+type Seen = Guard<'static, u8, MutexBackend>;
 
 /// For another thread, and to be kept by it for as long as it likes.
 fn may_be_given<T: Send + 'static>() {}
@@ -95,10 +97,13 @@ pub fn others() {
         SpinLock<Own>,
         SpinLockIrq<Own>
     );
-    is_not!(Sync: RwSemaphore<Own>, RwSemaphore<Cell<u8>>);
+    is_not!(Sync: RwSemaphore<Seen>, RwSemaphore<Cell<u8>>);
+    is_not!(Send: Mutex<Own>, RwSemaphore<Own>);
     // Whoever drops the last reference may be anybody.
     is_not!(Send: Arc<Cell<u8>>, ArcBorrow<'static, Cell<u8>>);
+    is_not!(Send: Arc<Seen>, ArcBorrow<'static, Seen>);
     is_not!(Sync: Arc<Cell<u8>>, ArcBorrow<'static, Cell<u8>>);
+    is_not!(Sync: Arc<Seen>, ArcBorrow<'static, Seen>);
     is_not!(Send: KVVec<Own>);
     is_not!(Sync: KVVec<Cell<u8>>);
 }
