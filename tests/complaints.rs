@@ -46,16 +46,17 @@ fn comes_next() {
 #[test]
 #[ignore = "fails on purpose, in a process of its own"]
 fn does_not_end() {
-    let _module = Module::load(NAME, &[QUIET]).unwrap();
+    let mut module = Module::load(NAME, &[QUIET]).unwrap();
+    env::set_var("RLKM_LIMIT", "2");
+    module.watch(String::new);
     thread::sleep(Duration::from_secs(3600));
 }
 
 /// What a run of these tests, which fails, has said.
-fn said_by(tests: &[&str], limit: Option<&str>) -> String {
+fn said_by(tests: &[&str]) -> String {
     let output = Command::new(env::current_exe().unwrap())
         .args(["--ignored", "--exact", "--test-threads=2"])
         .args(tests)
-        .envs(limit.map(|seconds| ("RLKM_LIMIT", seconds)))
         .output()
         .unwrap();
     let said = text(&output.stdout) + &text(&output.stderr);
@@ -66,7 +67,7 @@ fn said_by(tests: &[&str], limit: Option<&str>) -> String {
 /// What a run of these tests has said, in which the kernel warns.
 fn failing_run(tests: &[&str]) -> String {
     let mut module = Module::unloaded(NAME);
-    let said = said_by(tests, None);
+    let said = said_by(tests);
     module.expect_refusal(WARNING);
     assert!(said.contains("the kernel complained:\n"), "{said}");
     assert!(said.contains(WARNING), "{said}");
@@ -102,12 +103,12 @@ fn a_warning_after_the_last_test_fails_the_program() {
 #[test]
 fn a_test_that_does_not_end_ends_the_program_and_says_where_it_is() {
     let mut module = Module::unloaded(NAME);
-    let said = said_by(&["does_not_end"], Some("5"));
-    let begin = "test does_not_end ... FAILED: not finished after 5s; its threads are in:\n";
+    let said = said_by(&["does_not_end"]);
+    // It is left behind, with what it had.
+    succeeds(Command::new("rmmod").arg(NAME));
+    let begin = "test does_not_end ... FAILED: not finished after 2s; its threads are in:\n";
     let (_, places) = said.split_once(begin).unwrap_or_else(|| panic!("{said}"));
     let asleep = format!("does_not_end: {} ", libc::SYS_clock_nanosleep);
     assert!(places.contains(&asleep), "{said}");
-    // It is left behind, with what it had.
-    succeeds(Command::new("rmmod").arg(NAME));
     assert_eq!(module.complaint(), None);
 }

@@ -45,10 +45,11 @@ const SPLATS_BEHIND_A_NAME: [&str; 3] = [
 ];
 
 /// How complaints begin that are no part of another, unless they have a frame.
-const BEGINNINGS: [&str; 7] = [
+const BEGINNINGS: [&str; 8] = [
     "------------[ cut here ]",
     "bug: ",
     "info: task ",
+    "info: trying to register non-static key",
     "rcu: info: ",
     "watchdog: bug",
     "unable to handle kernel",
@@ -217,10 +218,14 @@ impl KernelLog {
         }
     }
 
-    /// Those that are not known to be innocent. The last that is may be a frame.
+    /// From here on they are not known to be innocent: the last that is may be a frame.
+    fn first_new(&self) -> usize {
+        self.innocent.saturating_sub(1)
+    }
+
     fn new_records(&mut self) -> &[Record] {
         self.records();
-        &self.records[self.innocent.saturating_sub(1)..]
+        &self.records[self.first_new()..]
     }
 
     /// What is wrong in the log: a complaint of the kernel, with what stands below it, or that it
@@ -228,7 +233,8 @@ impl KernelLog {
     pub fn complaint(&mut self) -> Option<String> {
         // Not all have a trace: without one, what came in that time is all there is.
         holds_in_time(|| is_whole(self.new_records()));
-        let new = self.new_records();
+        // Not read again: what has come since may be half of another.
+        let new = &self.records[self.first_new()..];
         if let Some(splat) = first_splat(new) {
             let shown = splat.start..new.len().min(splat.start + SHOWN);
             return Some(format!("the kernel complained:\n{}", text_of(&new[shown])));

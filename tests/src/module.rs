@@ -158,17 +158,42 @@ impl Module {
     /// condition's caller, is not as one that sleeps has to be.
     #[track_caller]
     pub fn expect_refusal(&mut self, text: &str) -> String {
-        self.expect_complaint_beside(text, |complaint| {
-            let begins = |words| complaint.lines().any(|line| line.starts_with(words));
-            let place = complaint.lines().next().unwrap_or_default();
-            place.starts_with("BUG: sleeping function called") && place.contains("/lkm/helpers/")
-                || begins("do not call blocking ops when !TASK_RUNNING") && begins(" lkm_")
-        })
+        let mut is_excused_once = false;
+        let said = self.expect_complaint_beside(text, |complaint| {
+            let mut lines = complaint.lines();
+            let place = lines.next().unwrap_or_default();
+            if place.starts_with("BUG: sleeping function called") {
+                return place.contains("/lkm/helpers/");
+            }
+            // Asked for by whom?
+            let what = lines.next().unwrap_or_default();
+            let caller = lines.find(|line| line.starts_with(" __might_sleep+"));
+            let caller = caller.and_then(|_| lines.next()).unwrap_or_default();
+            let is_excused = what.starts_with("do not call blocking ops when !TASK_RUNNING")
+                && (caller.starts_with(" lkm_") || caller.starts_with(" __rust_"));
+            is_excused_once |= is_excused;
+            is_excused
+        });
+        if is_excused_once {
+            // What the kernel says once is to be said of others, too.
+            let again = "/sys/kernel/debug/clear_warn_once";
+            fs::write(again, "1").unwrap_or_else(|error| panic!("{again}: {error}"));
+        }
+        said
     }
 
     /// [`Module::expect_complaint`], with others that are excused.
     #[track_caller]
-    fn expect_complaint_beside(&mut self, text: &str, excused: impl Fn(&str) -> bool) -> String {
+    fn expect_complaint_beside(
+        &mut self,
+        text: &str,
+        mut excused: impl FnMut(&str) -> bool,
+    ) -> String {
+        // Another CPU may be about to say it, beside what is excused.
+        holds_in_time(|| {
+            let mut records = self.turn.log().records().iter();
+            records.any(|record| record.text.contains(text))
+        });
         let mut first = None;
         let other = self.turn.log().complaint_but(|complaint| {
             let expected = complaint.contains(text);
