@@ -4,22 +4,81 @@
 # read this file, but Kbuild.
 
 ## ARCH=arm64         the guest's architecture: arm64 or x86_64
-ARCH ?= arm64
 ## VARIANT=plain      the lab's kernel: plain, or debug (lockdep, KASAN, kmemleak, injected faults), as
 ##                    `make torture` on arm64 has it if nothing else is said
-VARIANT ?= $(if $(filter torture-arm64,$(MAKECMDGOALS:=-$(ARCH))),debug,plain)
 ## CPUS=1,2,4         with how many CPUs the guests are tested, each; 2 with VARIANT=debug
-CPUS ?= $(if $(filter debug,$(VARIANT)),2,1$(comma)2$(comma)4)
-comma := ,
 ## KDIR=              a built 6.1 tree with CONFIG_RUST=y, instead of the lab's
-KDIR ?=
 ## RUSTC= BINDGEN= LLVM= CROSS_COMPILE=   instead of what the tree was built with
+## LTO=               n: modules are linked of objects, and not as bitcode: see `make how`
 ## CARGO=             for host and guest programs, instead of /usr/bin/cargo
 ## NODE= SEED=        of `make torture`: one node only; the calls that this seed makes
 ## CALLS=1000000 CYCLES=1000   of `make torture`: how many, for each node
-CALLS ?= 1000000
-CYCLES ?= 1000
 ## INSTALL_MOD_PATH=  the folder into which modules_install puts lib/modules
+## PREFIX=/usr/local DESTDIR=   of `make install-lab`: where, and below which root
+##                    A relative path is taken from where make stands, which is what -C says.
+
+ifeq ($(wildcard scripts/check-arguments.sh),)
+$(error rlkm: this is not the checkout; call make there, or give it with -C)
+endif
+
+# --- what the user gives -----------------------------------------------------
+#
+# Nothing that is given is expanded, or seen by a shell without quotes, before it
+# has been looked at.
+
+empty :=
+tab := $(empty)	$(empty)
+define newline
+
+
+endef
+quoted = '$(subst ','\'',$(subst $(newline),$(tab),$1))'
+on_command_line = $(filter command,$(firstword $(origin $1)))
+
+goals := $(MAKECMDGOALS)
+given := CURDIR HOME XDG_CACHE_HOME ARCH VARIANT CPUS KDIR RUSTC BINDGEN LLVM CROSS_COMPILE LIBCLANG_PATH \
+	LTO CARGO LINUX_SOURCE RLKM_BUSYBOX KBUILD_EXTRA_SYMBOLS \
+	$(if $(filter torture%,$(goals)),NODE SEED CALLS CYCLES) \
+	$(if $(filter install-lab,$(goals)),PREFIX DESTDIR) \
+	$(if $(filter modules_install,$(goals)),INSTALL_MOD_PATH INSTALL_MOD_DIR MODLIB DESTDIR) \
+	$(foreach tool,CC LD AR NM OBJCOPY OBJDUMP READELF STRIP HOSTCC C CHECK,$(if $(call on_command_line,$(tool)),$(tool)))
+need_none := $(if $(filter-out help clean,$(or $(goals),modules)),,yes)
+ifeq ($(need_none),)
+arguments := $(shell scripts/check-arguments.sh \
+	$(foreach name,$(given),$(if $(value $(name)),$(call quoted,$(name)=$(value $(name))))) \
+	$(foreach goal,$(goals),$(call quoted,$(goal))))
+endif
+# What is not fine, or not needed, is not even passed on.
+ifeq ($(filter fine,$(arguments)),)
+$(foreach name,$(filter-out CURDIR,$(given)),$(eval override $(name) :=))
+endif
+
+$(foreach argument,$(filter-out fine,$(arguments)),$(eval override export $(argument)))
+override ARCH := $(or $(ARCH),arm64)
+override VARIANT := $(or $(VARIANT),$(if $(filter torture-arm64,$(goals:=-$(ARCH))),debug,plain))
+comma := ,
+override CPUS := $(or $(CPUS),$(if $(filter debug,$(VARIANT)),2,1$(comma)2$(comma)4))
+CALLS := $(or $(CALLS),1000000)
+CYCLES := $(or $(CYCLES),1000)
+
+# Which of -i, -n, -q and -t there are. make runs lines with + and those that call
+# make even if it is to do nothing, as with the last three.
+flags := $(foreach flag,i n q t,$(findstring $(flag),$(firstword -$(MAKEFLAGS))))
+also := $(if $(filter n q t,$(flags)),,+)
+
+refused := $(if $(filter fine,$(arguments))$(need_none),,yes)
+# With -i, make would go on after what is refused later.
+ifneq ($(and $(filter i,$(flags)),$(KDIR)),)
+refused := $(or $(refused),$(shell scripts/check-kdir.sh $(KDIR) $(ARCH) >/dev/null || echo yes))
+endif
+ifneq ($(refused),)
+
+.PHONY: $(or $(goals),modules)
+# A line of a recipe would be printed, or its failure ignored.
+$(or $(goals),modules): $(if $(strip $(flags)),what-was-refused)
+	@false
+
+else
 
 target_arm64 := aarch64-unknown-linux-gnu
 target_x86_64 := x86_64-unknown-linux-gnu
@@ -28,7 +87,8 @@ image_arm64 := arch/arm64/boot/Image
 image_x86_64 := arch/x86/boot/bzImage
 
 # The guests' runner and what follows here look for programs in this place.
-export CARGO_TARGET_DIR := $(CURDIR)/target
+override CARGO_TARGET_DIR := $(CURDIR)/target
+export CARGO_TARGET_DIR
 
 # For those that are no sub-makes: make's flags would silence the kernel build
 # that the lab starts, or have cargo look for a jobserver that is not there.
@@ -36,7 +96,7 @@ not_make := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL
 
 # Debian's cargo and rustc go together; another toolchain is often first on
 # PATH. The two variables let cargo 1.65 use the sparse index.
-ifeq ($(origin CARGO),undefined)
+ifeq ($(CARGO),)
 cargo_env := $(not_make) PATH=/usr/bin:$$PATH CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc \
 	CARGO_UNSTABLE_SPARSE_REGISTRY=true RUSTC_BOOTSTRAP=1
 cargo := $(cargo_env) /usr/bin/cargo
@@ -53,46 +113,30 @@ endif
 
 lab := $(not_make) target/debug/lab
 
-# The tree that is built against and booted: KDIR if it is given, else the lab's.
-find_kdir := kdir='$(KDIR)'; [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --variant $(VARIANT) --print kdir)
+# The tree that is built against and booted, KDIR if it is given, else the lab's;
+# and where its modules are.
+find_kdir := kdir='$(KDIR)'; { [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --variant $(VARIANT) --print kdir); } && \
+	RLKM_BUILD=$$(scripts/kbuild.sh folder "$$kdir" $(ARCH)) && export RLKM_BUILD
 
 .NOTPARALLEL:
 .PHONY: modules modules_install clean demo test check bench lint host-tests clippy-modules \
-	check-panics compile-fail unsafe guest-tests debug-tests bench-program \
-	torture torture-node shell setup tree kdir image lab userland help
+	check-all clang-15 hardening check-panics check-link compile-fail unsafe guest-tests debug-tests bench-program \
+	miri torture shell setup tree kdir image how lab install-lab userland help
 
 # --- modules: Kbuild and nothing else, if KDIR is given ----------------------
 
-kbuild = $(MAKE) --no-print-directory $$(sed 1q .kbuild-for) M=$(CURDIR)
+kbuild = MAKE='$(MAKE_COMMAND)' scripts/kbuild.sh
 
-# .kbuild-for holds Kbuild's arguments and the checksum of the tree's .config.
-# Kbuild itself would not see that the tree is another one: the names in its
-# own notes are relative to the tree.
 modules: $(if $(KDIR),,tree) ## build every .ko; what plain `make` does
-	@$(find_kdir) && \
-	args=$$(scripts/check-kdir.sh "$$kdir" '$(ARCH)') && \
-	made_for=$$(echo "$$args"; cksum <"$$kdir/.config") && \
-	if [ ! -f .kbuild-for ] || [ "$$made_for" != "$$(cat .kbuild-for)" ]; then \
-		$(clean) && echo "$$made_for" >.kbuild-for; \
-	fi
-	@for ko in *.ko; do [ -f "modules/$${ko%.ko}.rs" ] || rm -f "$$ko"; done
-	+@$(kbuild) modules
+	$(also)@$(find_kdir) && $(kbuild) modules "$$kdir" $(ARCH)
 
 modules_install: modules ## install them below INSTALL_MOD_PATH
-	@[ -n '$(INSTALL_MOD_PATH)' ] || [ $(ARCH) = "$$(uname -m)" ] || \
+	@[ -n '$(INSTALL_MOD_PATH)$(MODLIB)' ] || [ $(ARCH) = "$$(uname -m)" ] || \
 		{ echo 'rlkm: these are for $(ARCH); give INSTALL_MOD_PATH=, the root that they go into' >&2; false; }
-	+@$(kbuild) modules_install
-
-# Not Kbuild's clean: that wants a tree, and looks for objects in all folders,
-# so that it would take those in cargo's target/ as well.
-clean = find . \( -path ./target -o -path ./.git \) -prune -o -type f \( \
-	-name '*.[ao]' -o -name '*.ko' -o -name '*.mod' -o -name '*.mod.c' \
-	-o -name '.*.cmd' -o -name '.*.d' -o -name '*.rlib' -o -name '*.rmeta' \
-	-o -name '*_generated.*' -o -name Module.symvers -o -name modules.order \
-	-o -name .kbuild-for \) -exec rm -f {} +
+	$(also)@$(find_kdir) && $(kbuild) modules_install "$$kdir" $(ARCH)
 
 clean: ## remove what building the modules made
-	@$(clean)
+	@scripts/kbuild.sh clean
 
 # --- in the guest ------------------------------------------------------------
 
@@ -117,26 +161,32 @@ test: $(on_host_$(ARCH)_$(VARIANT)) guest-tests ## all checks, and all tests in 
 # One kernel's failure says nothing of the others.
 check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
 	@rm -f target/suites/results.json
-	+@failed=; \
+	$(also)@failed=; \
 	for kernel in 'ARCH=arm64 VARIANT=plain CPUS=1,4' 'ARCH=arm64 VARIANT=debug CPUS=2' \
 			'ARCH=x86_64 VARIANT=plain CPUS=2'; do \
-		$(MAKE) --no-print-directory test $$kernel || failed="$$failed, $$kernel"; \
+		$(MAKE_COMMAND) --no-print-directory test $$kernel || failed="$$failed, $$kernel"; \
 	done; \
 	$(lab) suites --table && \
 	{ [ -z "$$failed" ] || { echo "rlkm: failed: $${failed#, }" >&2; false; }; }
+
+check-all: clang-15 check hardening ## `make check`, and what takes long
+
+clang-15:
+	@for tool in clang ld.lld llvm-ar; do command -v $$tool-15 >/dev/null || \
+		{ echo "rlkm: no $$tool-15 on PATH; install clang-15, lld-15 and llvm-15" >&2; exit 1; }; done
+
+# Trees that have it are prepared, one by a clang that knows return thunks.
+hardening: clang-15 lab ## what a tree has for C to make it hard to attack, Rust has too
+	@$(cargo) test --locked -p lab --test hardening
 
 test-%: modules userland ## one suite in a guest, as in test-hello or test-reload
 	@$(find_kdir) && $(guest_test) --test $*
 
 # A guest that hangs as a whole is given up after a day; a test that hangs, after minutes.
-torture: modules lab torture-node ## calls at random on every node, reloads under use: hours
+torture: modules lab ## calls at random on every node, reloads under use: hours
 	@$(find_kdir) && RLKM_CALLS=$(CALLS) RLKM_CYCLES=$(CYCLES) $(if $(SEED),RLKM_SEED=$(SEED)) \
 		RLKM_CPUS=4 RLKM_TIMEOUT=86400 $(guest_test) --no-fail-fast --test torture $(if $(SEED),,--test reload) \
 		-- $(if $(NODE),--exact $(NODE))
-
-torture-node:
-	@[ -z '$(NODE)' ] || grep -q '^fn $(NODE)()' tests/torture/main.rs || \
-		{ echo 'rlkm: NODE=$(NODE): no such node; it is a name in /dev, as in NODE=ksort' >&2; false; }
 
 # Safe code can do one thing that harms the kernel: panic. What asserts is meant to.
 check-panics: modules ## make sure that no module can panic
@@ -145,13 +195,16 @@ check-panics: modules ## make sure that no module can panic
 		echo 'rlkm: no check for panics: this kernel has CONFIG_RUST_DEBUG_ASSERTIONS'; \
 	else \
 		has OVERFLOW_CHECKS || echo 'rlkm: no check for overflows: this kernel has no CONFIG_RUST_OVERFLOW_CHECKS'; \
-		scripts/check-panics.sh *.ko; \
+		$(kbuild) check-panics "$$kdir" $(ARCH); \
 	fi
 
-compile-fail: modules ## make sure that misuse of lkm does not compile
-	@$(find_kdir) && scripts/check-compile-fail.sh "$$kdir"
+check-link: modules ## make sure that what is hot is inlined, and what is cold is not
+	@$(find_kdir) && $(kbuild) check-link "$$kdir" $(ARCH)
 
-guest-tests: modules check-panics userland
+compile-fail: modules ## make sure that misuse of lkm does not compile
+	@$(find_kdir) && scripts/check-compile-fail.sh "$$kdir" "$$RLKM_BUILD"
+
+guest-tests: modules check-panics $(if $(filter plain,$(VARIANT)),check-link) userland
 	@echo 'rlkm: tests in guests: $(ARCH), $(VARIANT)'
 	@$(find_kdir) && $(for_guest) $(cargo) test --locked --target $(target) -p tests --no-run \
 		--message-format=json-render-diagnostics --lib $(suites_$(VARIANT)) | \
@@ -162,7 +215,7 @@ guest-tests: modules check-panics userland
 suites_plain := --tests
 suites_debug := --test '*'
 
-userland: lab
+userland: lab ## build the programs for guests
 	@$(for_guest) $(cargo) build --locked --target $(target) $(programs)
 
 # The twins in C, beside which ours are measured.
@@ -188,21 +241,14 @@ lint: setup
 	@echo 'rlkm: clippy for the host and for guests'
 	@$(call clippy,--workspace)
 	@$(call clippy,$(programs) -p bench -p tests --target $(target),$(for_guest))
-	@echo 'rlkm: modules are safe Rust over lkm'
-	@grep -rnwE --include='*.rs' 'unsafe|bindings|link_section|no_mangle|export_name|global_asm' modules tests/modules; found=$$?; [ $$found = 1 ] || \
-		{ echo 'rlkm: modules may not say these words; what they need belongs into lkm' >&2; false; }
 
 unsafe: ## count what is unsafe in lkm, and find what does not say why it is sound
 	@scripts/count-unsafe.sh
 
-# In a copy: Kbuild would compile all again after another compiler was there.
+# In a folder of its own: Kbuild would compile all again after another compiler was there.
 clippy-modules: $(if $(KDIR),,tree) ## clippy for lkm and the modules
 	@echo 'rlkm: clippy for lkm and the modules'
-	@mkdir -p target/clippy && find Kbuild include lkm modules tests/modules -type f \
-		\( -name Kbuild -o -name '*.rs' -o -name '*.[ch]' -o -name bindgen_parameters \) \
-		! -name '*_generated.*' ! -name '*.mod.c' -exec cp --parents -pu -t target/clippy {} +
-	+@$(find_kdir) && args=$$(scripts/check-kdir.sh "$$kdir" '$(ARCH)') && PATH=/usr/bin:$$PATH \
-		$(MAKE) --no-print-directory -s $$args M=$(CURDIR)/target/clippy CLIPPY=1 TESTS=y modules
+	$(also)@$(find_kdir) && $(kbuild) clippy "$$kdir" $(ARCH)
 
 # The guests of the lab's own tests are given the checkout's modules, which must
 # be for ARCH, and the twins.
@@ -210,6 +256,13 @@ host-tests: lab modules bench-program
 	@echo 'rlkm: tests on the host'
 	@$(find_kdir) && RLKM_ARCH=$(ARCH) RLKM_KDIR="$$kdir" \
 		$(cargo) test --locked --workspace --exclude tests
+
+# Not Debian's toolchain, which has no Miri; the first run builds a library for it.
+miri: ## what lkm gives C pointers to, under Miri: docs/reliability.md
+	@rustup run nightly cargo miri --version >/dev/null 2>&1 || \
+		{ echo 'rlkm: no Miri; rustup toolchain install nightly --component miri --component rust-src' >&2; false; }
+	@$(not_make) CARGO_TARGET_DIR=$(CURDIR)/target/miri \
+		rustup run nightly cargo miri test --locked -p lkm-callbacks
 
 # What the lab does with a debug kernel only.
 debug-tests: lab modules
@@ -224,14 +277,22 @@ tree: lab ## prepare the lab's kernel tree for ARCH and VARIANT
 lab: setup
 	@$(cargo) build --locked --quiet -p lab
 
+install-lab: lab ## install the lab below PREFIX, with completions for shells and manual pages
+	@$(not_make) scripts/install-lab.sh target/debug/lab '$(DESTDIR)$(PREFIX)'
+
 kdir: $(if $(KDIR),,lab) ## print the tree that is built against
 	@$(find_kdir) && realpath -m "$$kdir"
 
 image: $(if $(KDIR),,lab) ## print the kernel image that is booted
 	@$(find_kdir) && realpath -m "$$kdir/$(image_$(ARCH))"
 
+how: $(if $(KDIR),,lab) ## print how modules are linked, and why so
+	@$(find_kdir) && LTO='$(LTO)' $(kbuild) how "$$kdir" $(ARCH)
+
 help: ## print this
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z_%-]*\):.*## /\1\t/p' Makefile | expand -t 18 | sed 's/^/  /'
 	@echo 'Variables:'
 	@sed -n 's/^## /  /p' Makefile
+
+endif

@@ -38,6 +38,7 @@
 
 /* bindgen cannot evaluate these macros: a cast or a compound stands in the way. */
 const fmode_t BINDINGS_FMODE_WRITE = FMODE_WRITE;
+const unsigned int BINDINGS_HZ = HZ;
 const gfp_t BINDINGS_GFP_KERNEL = GFP_KERNEL;
 const unsigned long BINDINGS_KMALLOC_MAX_SIZE = KMALLOC_MAX_SIZE;
 const unsigned long BINDINGS_PAGE_SIZE = PAGE_SIZE;

@@ -7,17 +7,16 @@
 use crate::{
     bindings,
     cpumask::Cpu,
-    error::{
-        code::{EINVAL, ESHUTDOWN},
-        to_result, Result,
-    },
-    new_mutex,
-    source::{stopped, Quiesce, Source},
+    error::{code::EINVAL, to_result, Result},
+    source::{stopped, Source, Startable, Stop},
     str::CStr,
-    sync::Mutex,
-    types::Opaque,
+    with_lock_class,
 };
-use core::ffi::{c_int, c_uint};
+use core::{
+    ffi::{c_int, c_uint},
+    mem::MaybeUninit,
+    ptr::addr_of_mut,
+};
 
 /// What a [`HotplugState`] calls.
 ///
@@ -46,7 +45,7 @@ pub trait HotplugCallback: Send + Sync + 'static {
 ///
 /// Dropping it calls `offline` for each CPU that is online.
 pub struct HotplugState<T: HotplugCallback> {
-    _inner: Source<Inner<T>>,
+    _inner: Inner<T>,
 }
 
 // SAFETY: C has locks for it, and the callback is `Send` and `Sync`.
@@ -54,22 +53,16 @@ unsafe impl<T: HotplugCallback> Send for HotplugState<T> {}
 // SAFETY: as above.
 unsafe impl<T: HotplugCallback> Sync for HotplugState<T> {}
 
+type Inner<T> = Source<Startable<Instance>, T>;
+
 /// # Invariants
 ///
-/// `node` is an instance of the C state whose number `state` has, which has no
-/// other; if it has none, no C state knows `node`.
+/// Once it is started, `node` is an instance of the C state whose number `state`
+/// is, which has no other, until it is stopped.
 #[repr(C)]
-struct Inner<T> {
-    node: Opaque<bindings::hlist_node>,
-    state: Mutex<State>,
-    callback: T,
-}
-
-/// A state goes through these in this order.
-enum State {
-    New,
-    SetUp(c_int),
-    Gone,
+struct Instance {
+    node: MaybeUninit<bindings::hlist_node>,
+    state: c_int,
 }
 
 impl<T: HotplugCallback> HotplugState<T> {
@@ -86,68 +79,64 @@ impl<T: HotplugCallback> HotplugState<T> {
     /// `ENOSPC`, and a warning of the kernel's, if all of the kernel's 31
     /// states for modules are taken; `ESHUTDOWN` while the module is being
     /// unloaded.
+    #[cold]
     pub fn setup(name: &'static CStr, callback: T) -> Result<Self> {
         // Earlier 6.1 writes all names to one page, and does not look for its end.
         if name.as_bytes().len() > 64 {
             return Err(EINVAL);
         }
-        let inner = Inner {
-            node: Opaque::uninit(),
-            state: new_mutex!(State::New, "lkm_cpuhp")?,
-            callback,
+        let instance = Instance {
+            node: MaybeUninit::uninit(),
+            state: 0,
         };
-        let inner = Source::new(inner, |_| ())?;
-        let mut state = inner.state.lock();
-        if !matches!(*state, State::New) {
-            // The module's unloading has come in between.
-            return Err(ESHUTDOWN);
-        }
-        // SAFETY: the node stays where it is until the state is removed, and
-        // so does the name. The functions are called with this node alone.
-        let number = unsafe {
-            bindings::lkm_cpuhp_setup(
-                name.as_char_ptr(),
-                inner.node.get(),
-                Some(online::<T>),
-                Some(offline::<T>),
-            )
-        };
-        to_result(number)?;
-        // INVARIANT: just set up, for this node.
-        *state = State::SetUp(number);
-        drop(state);
+        let inner: Inner<T> =
+            with_lock_class!(Source::new_startable, (instance, callback), "lkm_cpuhp")?;
+        inner.start(|instance| {
+            // SAFETY: the node stays where it is until the state is removed, and
+            // so does the name. The functions are called with this node alone.
+            let state = unsafe {
+                bindings::lkm_cpuhp_setup(
+                    name.as_char_ptr(),
+                    instance.cast(),
+                    Some(online::<T>),
+                    Some(offline::<T>),
+                )
+            };
+            to_result(state)?;
+            // SAFETY: nobody else looks at it.
+            // INVARIANT: just set up, for this node.
+            unsafe { addr_of_mut!((*instance).state).write(state) };
+            Ok(())
+        })?;
         Ok(Self { _inner: inner })
     }
 }
 
 // SAFETY: to remove a C state waits for a hotplug that is going on, calls
 // `offline`, and takes the node away, so that nothing is called after it.
-// Another caller waits for the lock, and then finds it done.
-unsafe impl<T: HotplugCallback> Quiesce for Inner<T> {
-    fn quiesce(&self) {
-        let mut state = self.state.lock();
-        if let State::SetUp(number) = *state {
-            // SAFETY: it is set up, by the invariant.
-            unsafe { bindings::lkm_cpuhp_remove(number, self.node.get()) };
-        }
-        // INVARIANT: just removed, or never set up.
-        *state = State::Gone;
+unsafe impl Stop for Instance {
+    unsafe fn stop(this: *mut Self) {
+        // SAFETY: it is set up, by the invariant.
+        unsafe { bindings::lkm_cpuhp_remove((*this).state, this.cast()) };
     }
 }
 
-/// The state that `node` is of, and the CPU.
+/// The callback of the state that `node` is of, and the CPU.
 ///
 /// # Safety
 ///
-/// `node` is the first field of an `Inner<T>` in a `Source`; called in a
+/// `node` is the first field of the object of an `Inner<T>`; called in a
 /// callback of the hotplug core, of a CPU that is possible.
 unsafe fn called<'a, T: HotplugCallback>(
     cpu: c_uint,
     node: *mut bindings::hlist_node,
-) -> (&'a Inner<T>, Cpu) {
+) -> (&'a T, Cpu) {
     // SAFETY: by this function's requirement, and a `Source` outlives its
-    // callbacks; `Inner` is `repr(C)`.
-    unsafe { (&*node.cast::<Inner<T>>(), Cpu::from_number_unchecked(cpu)) }
+    // callbacks; what is around the node is `repr(C)`.
+    unsafe {
+        let callback = Inner::<T>::value_of(node.cast());
+        (callback, Cpu::from_number_unchecked(cpu))
+    }
 }
 
 /// # Safety
@@ -158,8 +147,8 @@ unsafe extern "C" fn online<T: HotplugCallback>(
     node: *mut bindings::hlist_node,
 ) -> c_int {
     // SAFETY: this function's requirement.
-    let (inner, cpu) = unsafe { called::<T>(cpu, node) };
-    match inner.callback.online(cpu) {
+    let (callback, cpu) = unsafe { called::<T>(cpu, node) };
+    match callback.online(cpu) {
         Err(error) if !stopped() => error.to_errno(),
         // Nothing can be made any more once the module is being unloaded, and
         // that is no reason for a CPU not to come.
@@ -175,7 +164,7 @@ unsafe extern "C" fn offline<T: HotplugCallback>(
     node: *mut bindings::hlist_node,
 ) -> c_int {
     // SAFETY: this function's requirement.
-    let (inner, cpu) = unsafe { called::<T>(cpu, node) };
-    inner.callback.offline(cpu);
+    let (callback, cpu) = unsafe { called::<T>(cpu, node) };
+    callback.offline(cpu);
     0
 }

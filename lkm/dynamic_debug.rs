@@ -81,7 +81,7 @@ impl DebugCall {
                 self as *const Self as *mut bindings::_ddebug,
                 b"%.64s: %pA\0".as_ptr().cast(),
                 self.modname,
-                &format_args!("{}", Bounded(args)) as *const _ as *const c_void,
+                &format_args!("{}", Bounded(&args)) as *const _ as *const c_void,
             );
         }
     }

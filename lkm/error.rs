@@ -7,18 +7,27 @@
 
 use crate::bindings;
 use alloc::collections::TryReserveError;
-use core::{ffi::c_int, fmt, num::TryFromIntError, str::Utf8Error};
+use core::{
+    ffi::c_int,
+    fmt,
+    num::{NonZeroI32, TryFromIntError},
+    str::Utf8Error,
+};
 
 /// A kernel error: an errno that has a name.
+///
+/// It is none of 0, so a [`Result`] of nothing is as large as C's `int`.
 ///
 /// # Invariants
 ///
 /// The value is `-E` for one of the constants in [`code`].
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Error(c_int);
+pub struct Error(NonZeroI32);
 
 /// What a function of this crate returns when it can fail.
 pub type Result<T = (), E = Error> = core::result::Result<T, E>;
+
+const _: () = assert!(core::mem::size_of::<Result>() == core::mem::size_of::<c_int>());
 
 macro_rules! errnos {
     ($($name:ident: $doc:literal,)*) => {
@@ -28,7 +37,10 @@ macro_rules! errnos {
                 #[doc = $doc]
                 // INVARIANT: negative, and one of this module's constants.
                 pub const $name: super::Error =
-                    super::Error(-(crate::bindings::$name as core::ffi::c_int));
+                    match super::NonZeroI32::new(-(crate::bindings::$name as i32)) {
+                        Some(errno) => super::Error(errno),
+                        None => panic!("an error of 0"),
+                    };
             )*
         }
 
@@ -210,17 +222,18 @@ impl Error {
     #[inline]
     pub const fn from_errno(errno: c_int) -> Error {
         if Self::is_known(errno) {
-            // INVARIANT: just checked.
-            Error(errno)
-        } else {
-            code::EINVAL
+            if let Some(errno) = NonZeroI32::new(errno) {
+                // INVARIANT: just checked.
+                return Error(errno);
+            }
         }
+        code::EINVAL
     }
 
     /// The negative number that C calls this error.
     #[inline]
     pub const fn to_errno(self) -> c_int {
-        self.0
+        self.0.get()
     }
 }
 

@@ -46,7 +46,8 @@ impl File {
         mode & bindings::BINDINGS_FMODE_WRITE != 0
     }
 
-    /// Whether `O_NONBLOCK` is set: then nothing must wait.
+    /// Whether `O_NONBLOCK` is set: then nothing must wait. (`RWF_NOWAIT` of
+    /// preadv2(2) is refused before the device is asked.)
     #[inline]
     pub fn is_nonblocking(&self) -> bool {
         self.flags() & bindings::O_NONBLOCK != 0

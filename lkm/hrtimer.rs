@@ -19,7 +19,6 @@ use crate::{
     error::Result,
     source::{stopped, Quiesce, Source},
     time::Delta,
-    types::Opaque,
 };
 use core::cell::UnsafeCell;
 
@@ -42,11 +41,8 @@ pub enum HrTimerRestart {
     Forward(Delta),
 }
 
-#[repr(C)]
-struct Inner<T> {
-    timer: Opaque<bindings::hrtimer>,
-    callback: UnsafeCell<T>,
-}
+/// Only the timer's function looks at the callback.
+type Inner<T> = Source<bindings::hrtimer, UnsafeCell<T>>;
 
 /// A `hrtimer` (`CLOCK_MONOTONIC`) with its callback's data.
 ///
@@ -54,9 +50,9 @@ struct Inner<T> {
 ///
 /// # Invariants
 ///
-/// The C timer is initialised; only its function accesses `callback`.
+/// Only the C timer's function accesses the callback.
 pub struct HrTimer<T: HrTimerCallback> {
-    inner: Source<Inner<T>>,
+    inner: Inner<T>,
 }
 
 // SAFETY: the C timer has a lock of its own, and the data, which may be sent
@@ -71,13 +67,9 @@ impl<T: HrTimerCallback> HrTimer<T> {
     /// # Errors
     ///
     /// `ENOMEM`; `ESHUTDOWN` while the module is being unloaded.
+    #[cold]
     pub fn new(callback: T) -> Result<Self> {
-        let inner = Inner {
-            timer: Opaque::uninit(),
-            callback: UnsafeCell::new(callback),
-        };
-        let inner = Source::new(inner, |inner| {
-            let timer = inner.timer.get();
+        let inner = Source::new(UnsafeCell::new(callback), |timer| {
             // SAFETY: a `Source` keeps it where it is. Nothing else sets the
             // function, and the timer is not started before it is set.
             unsafe {
@@ -89,7 +81,7 @@ impl<T: HrTimerCallback> HrTimer<T> {
                 core::ptr::addr_of_mut!((*timer).function).write(Some(run::<T>));
             }
         })?;
-        // INVARIANT: just initialised.
+        // INVARIANT: it is not started yet.
         Ok(Self { inner })
     }
 
@@ -100,10 +92,10 @@ impl<T: HrTimerCallback> HrTimer<T> {
     /// by what its callback returns.
     pub fn start(&self, delay: Delta) {
         if !stopped() {
-            // SAFETY: initialised by the invariant.
+            // SAFETY: initialised, by the invariant of `Source`.
             unsafe {
                 bindings::hrtimer_start_range_ns(
-                    self.inner.timer.get(),
+                    self.inner.object(),
                     delay.as_nanos().max(0),
                     0,
                     bindings::hrtimer_mode_HRTIMER_MODE_REL_HARD,
@@ -123,32 +115,31 @@ impl<T: HrTimerCallback> HrTimer<T> {
 
 // SAFETY: `hrtimer_cancel` waits for a running function, and takes back its
 // restart.
-unsafe impl<T: HrTimerCallback> Quiesce for Inner<T> {
-    fn quiesce(&self) {
-        // SAFETY: initialised, by the invariant of `HrTimer`.
-        unsafe { bindings::hrtimer_cancel(self.timer.get()) };
+unsafe impl Quiesce for bindings::hrtimer {
+    unsafe fn quiesce(this: *mut Self) {
+        // SAFETY: initialised, by the invariant of `Source`.
+        unsafe { bindings::hrtimer_cancel(this) };
     }
 }
 
 /// # Safety
 ///
-/// `timer` is the first field of an `Inner<T>`; called by the hrtimer core alone.
+/// `timer` is the object of an `Inner<T>`; called by the hrtimer core alone.
 unsafe extern "C" fn run<T: HrTimerCallback>(
     timer: *mut bindings::hrtimer,
 ) -> bindings::hrtimer_restart {
-    // SAFETY: by this function's requirement, and a `Source` outlives its
-    // callbacks; `Inner` is `repr(C)`.
-    let inner = unsafe { &*timer.cast::<Inner<T>>() };
+    // SAFETY: by this function's requirement, and a `Source` outlives its callbacks.
+    let callback = unsafe { Inner::<T>::value_of(timer) };
     // SAFETY: nobody but this function looks at it, and the hrtimer core never
     // runs a timer's function twice at a time.
-    let callback = unsafe { &mut *inner.callback.get() };
+    let callback = unsafe { &mut *callback.get() };
     if let (HrTimerRestart::Forward(interval), false) = (callback.run(), stopped()) {
         // SAFETY: as above. Another thread's `start` may change it meanwhile;
         // then this is the old time or the new one.
         let expired = unsafe { core::ptr::addr_of!((*timer).node.expires).read_volatile() };
         // Not `hrtimer_forward` and a restart: those need a timer that nobody
         // else starts while its function runs. This takes the timer's lock.
-        // SAFETY: initialised, by the invariant of `HrTimer`.
+        // SAFETY: initialised, by the invariant of `Source`.
         unsafe {
             bindings::hrtimer_start_range_ns(
                 timer,

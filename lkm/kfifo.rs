@@ -45,6 +45,7 @@ impl<T: Copy + Send> Kfifo<T> {
     ///
     /// `ENOMEM`; `EINVAL` for a capacity below 2, or a `T` of no size or aligned
     /// to more than 8 bytes.
+    #[cold]
     pub fn new(capacity: u32) -> Result<Self> {
         let mut fifo = MaybeUninit::zeroed();
         // To 8 bytes the kernel aligns whatever it allocates.
@@ -130,6 +131,7 @@ impl<T: Copy + Send> Kfifo<T> {
 }
 
 impl<T: Copy + Send> Drop for Kfifo<T> {
+    #[cold]
     fn drop(&mut self) {
         // SAFETY: made by `__kfifo_alloc`, and not used again.
         unsafe { bindings::__kfifo_free(&mut self.fifo) };

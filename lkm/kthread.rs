@@ -18,13 +18,12 @@
 use crate::{
     bindings,
     cpumask::Cpu,
-    error::{code::ESHUTDOWN, to_result, Result},
+    error::{to_result, Result},
     irq::may_sleep,
-    new_mutex,
-    source::{Quiesce, Source},
+    source::{Source, Startable, Stop},
     str::CStr,
-    sync::Mutex,
     time::Delta,
+    with_lock_class,
 };
 use core::{
     cell::UnsafeCell,
@@ -75,7 +74,7 @@ impl Context {
     pub fn sleep(&self, delay: Delta) -> bool {
         if !self.should_stop() && may_sleep() {
             // SAFETY: this is a kernel thread, by the invariant, and may sleep.
-            unsafe { bindings::lkm_kthread_sleep(delay.as_millis_ceil()) };
+            unsafe { bindings::lkm_kthread_sleep(delay.as_jiffies_ceil()) };
             if let Some(cpu) = self.cpu {
                 // SAFETY: this is the kernel thread that is bound to it.
                 unsafe { bindings::lkm_kthread_return_to(cpu.number()) };
@@ -85,24 +84,19 @@ impl Context {
     }
 }
 
-/// A thread goes through these in this order.
-#[derive(PartialEq)]
-enum State {
-    New,
-    Started,
-    Gone,
-}
-
 /// # Invariants
 ///
-/// `task` is null, or the thread, to which this has a reference; it is
-/// written under `state`, and is not null while that is `Started`.
-struct Inner<T> {
-    state: Mutex<State>,
-    task: AtomicPtr<bindings::task_struct>,
+/// It is null, or the thread, to which this has a reference. It is not null once
+/// the thread is started and until it is stopped.
+struct Task(AtomicPtr<bindings::task_struct>);
+
+/// What the thread has. Only the thread looks at the callback.
+struct Data<T> {
     context: Context,
     callback: UnsafeCell<T>,
 }
+
+type Inner<T> = Source<Startable<Task>, Data<T>>;
 
 /// A kernel thread with its callback's data.
 ///
@@ -113,9 +107,9 @@ struct Inner<T> {
 ///
 /// # Invariants
 ///
-/// Only the thread accesses `callback`.
+/// Only the thread accesses the callback.
 pub struct KThread<T: KThreadCallback> {
-    inner: ManuallyDrop<Source<Inner<T>>>,
+    inner: ManuallyDrop<Inner<T>>,
 }
 
 // SAFETY: the C thread may be stopped by any other, and the data, which may be
@@ -153,11 +147,11 @@ impl<T: KThreadCallback> KThread<T> {
         Self::start(Some(cpu), name, callback)
     }
 
+    #[cold]
     fn start(cpu: Option<Cpu>, name: &'static CStr, callback: T) -> Result<Self> {
-        let inner = Inner {
-            state: new_mutex!(State::New, "lkm_kthread")?,
-            // INVARIANT: no thread yet.
-            task: AtomicPtr::new(null_mut()),
+        // INVARIANT: no thread yet.
+        let task = Task(AtomicPtr::new(null_mut()));
+        let data = Data {
             context: Context {
                 cpu,
                 abandoned: AtomicBool::new(false),
@@ -165,31 +159,28 @@ impl<T: KThreadCallback> KThread<T> {
             },
             callback: UnsafeCell::new(callback),
         };
-        let inner = Source::new(inner, |_| ())?;
-        let mut state = inner.state.lock();
-        if *state != State::New {
-            // The module's unloading has come in between.
-            return Err(ESHUTDOWN);
-        }
-        let mut task = null_mut();
-        let data: *const Inner<T> = &*inner;
-        // SAFETY: `run` is given what it asks for, and the CPU is possible or
-        // none. C copies the name.
-        to_result(unsafe {
-            bindings::lkm_kthread_create(
-                &mut task,
-                Some(run::<T>),
-                data as *mut c_void,
-                cpu.map_or(-1, |cpu| cpu.number() as c_int),
-                name.as_char_ptr(),
-            )
+        let inner: Inner<T> = with_lock_class!(Source::new_startable, (task, data), "lkm_kthread")?;
+        inner.start(|this| {
+            let mut task = null_mut();
+            // SAFETY: `run` is given what it asks for, and the CPU is possible or
+            // none. C copies the name.
+            to_result(unsafe {
+                bindings::lkm_kthread_create(
+                    &mut task,
+                    Some(run::<T>),
+                    this.cast(),
+                    cpu.map_or(-1, |cpu| cpu.number() as c_int),
+                    name.as_char_ptr(),
+                )
+            })?;
+            // SAFETY: initialised; a thread that waits to be started.
+            // INVARIANT: just made, with a reference.
+            unsafe {
+                (*this).0.store(task, Ordering::Relaxed);
+                bindings::wake_up_process(task);
+            }
+            Ok(())
         })?;
-        // INVARIANT: just made, with a reference.
-        inner.task.store(task, Ordering::Relaxed);
-        *state = State::Started;
-        // SAFETY: a thread that waits to be started.
-        unsafe { bindings::wake_up_process(task) };
-        drop(state);
         Ok(Self {
             inner: ManuallyDrop::new(inner),
         })
@@ -197,13 +188,15 @@ impl<T: KThreadCallback> KThread<T> {
 }
 
 impl<T: KThreadCallback> Drop for KThread<T> {
+    #[cold]
     fn drop(&mut self) {
-        let inner = &**self.inner;
-        // SAFETY: the task is compared, and not used. It is not another's: the
-        // thread has one of its own until it has been waited for.
-        if unsafe { bindings::lkm_is_current(inner.task.load(Ordering::Relaxed)) } {
+        let task: *mut Task = self.inner.object().cast();
+        // SAFETY: the object begins with a `Task`, and the source stays. The task is
+        // compared, and not used. It is not another's: the thread has one of its own
+        // until it has been waited for.
+        if unsafe { bindings::lkm_is_current((*task).0.load(Ordering::Relaxed)) } {
             // `stop_all` waits for it, for it stays on the list.
-            inner.context.abandoned.store(true, Ordering::Relaxed);
+            self.inner.context.abandoned.store(true, Ordering::Relaxed);
             return;
         }
         // SAFETY: `self` is never used again.
@@ -213,34 +206,28 @@ impl<T: KThreadCallback> Drop for KThread<T> {
 
 // SAFETY: `kthread_stop` waits until the thread has ended, also if it is ending
 // by itself; one that has not begun never does. There is no second thread.
-// Another caller waits for the lock, and then finds it done.
-unsafe impl<T: KThreadCallback> Quiesce for Inner<T> {
-    fn quiesce(&self) {
-        let mut state = self.state.lock();
-        if *state == State::Started {
-            let task = self.task.load(Ordering::Relaxed);
-            // SAFETY: the thread, by the invariant, with a reference that is
-            // given up. This is called once, as C asks: what the thread's end
-            // signals is used up by it.
-            // INVARIANT: the pointer goes before the reference.
-            unsafe {
-                bindings::kthread_stop(task);
-                self.task.store(null_mut(), Ordering::Relaxed);
-                bindings::lkm_put_task_struct(task);
-            }
+unsafe impl Stop for Task {
+    unsafe fn stop(this: *mut Self) {
+        // SAFETY: the thread, by the invariant, with a reference that is given up.
+        // This is called once, as C asks: what the thread's end signals is used up
+        // by it.
+        // INVARIANT: the pointer goes before the reference.
+        unsafe {
+            let task = (*this).0.load(Ordering::Relaxed);
+            bindings::kthread_stop(task);
+            (*this).0.store(null_mut(), Ordering::Relaxed);
+            bindings::lkm_put_task_struct(task);
         }
-        *state = State::Gone;
     }
 }
 
 /// # Safety
 ///
-/// `data` is an `Inner<T>` in a `Source`; called once, by its thread alone.
+/// `data` is the object of an `Inner<T>`; called once, by its thread alone.
 unsafe extern "C" fn run<T: KThreadCallback>(data: *mut c_void) -> c_int {
-    // SAFETY: by this function's requirement, and a `Source` outlives its
-    // callbacks.
-    let inner = unsafe { &*data.cast::<Inner<T>>() };
+    // SAFETY: by this function's requirement, and a `Source` outlives its callbacks.
+    let data = unsafe { Inner::<T>::value_of(data.cast()) };
     // SAFETY: nobody but this thread looks at it, and it does so once.
-    unsafe { &mut *inner.callback.get() }.run(&inner.context);
+    unsafe { &mut *data.callback.get() }.run(&data.context);
     0
 }

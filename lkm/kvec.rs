@@ -11,7 +11,7 @@ use crate::{
         Result,
     },
     irq::may_sleep,
-    uaccess::AsBytes,
+    transmute::FromBytes,
 };
 use core::{
     ffi::{c_int, c_void},
@@ -22,8 +22,8 @@ use core::{
     ptr::NonNull,
 };
 
-/// Values one after another. It never grows by itself: `push` fails when it is
-/// full.
+/// Values one after another, with room for more: what is added makes room first,
+/// if there is none, which may sleep.
 ///
 /// The memory is from `kvmalloc`: it need not be contiguous for the hardware,
 /// so it can be had in sizes for which there is no single piece any more.
@@ -103,17 +103,69 @@ impl<T> KVVec<T> {
         self.capacity
     }
 
-    /// Adds a value at the end; any context.
+    /// Adds a value at the end. May sleep, unless there is room.
     ///
     /// # Errors
     ///
-    /// `ENOMEM` if it is full; then the value is dropped.
+    /// As [`reserve`](Self::reserve); then the value is dropped.
     pub fn push(&mut self, value: T) -> Result {
-        let room = self.spare_capacity_mut().first_mut().ok_or(ENOMEM)?;
-        room.write(value);
+        self.reserve(1)?;
+        self.push_within_capacity(value).map_err(|_| ENOMEM)
+    }
+
+    /// Adds a value at the end, or gives it back if there is no room; any context.
+    pub fn push_within_capacity(&mut self, value: T) -> Result<(), T> {
+        match self.spare_capacity_mut().first_mut() {
+            Some(room) => room.write(value),
+            None => return Err(value),
+        };
         // SAFETY: just written.
         unsafe { self.inc_len(1) };
         Ok(())
+    }
+
+    /// Makes room for `additional` values more, unless there is: for as many again
+    /// as there was room for, if that can be had, so that adding one after the
+    /// other moves each but a few times. May sleep, if there is no room.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_capacity`](Self::with_capacity); then all is as it was.
+    pub fn reserve(&mut self, additional: usize) -> Result {
+        let to_twice = self.capacity.wrapping_mul(2).wrapping_sub(self.len);
+        if self.has_room_for(additional)
+            || (additional < to_twice && self.reserve_exact(to_twice).is_ok())
+        {
+            return Ok(());
+        }
+        self.reserve_exact(additional)
+    }
+
+    /// As [`reserve`](Self::reserve), but no room beyond that. The old memory is
+    /// freed once the new has all values.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_capacity`](Self::with_capacity); then all is as it was.
+    pub fn reserve_exact(&mut self, additional: usize) -> Result {
+        if self.has_room_for(additional) {
+            return Ok(());
+        }
+        let capacity = self.len.checked_add(additional).ok_or(ENOMEM)?;
+        let mut grown = Self::with_capacity(capacity)?;
+        // SAFETY: there is room for that many, in memory of its own.
+        unsafe {
+            let to = grown.ptr.as_ptr();
+            to.copy_from_nonoverlapping(self.ptr.as_ptr(), self.len);
+        }
+        // INVARIANT: the values are there now, and no longer here.
+        grown.len = core::mem::take(&mut self.len);
+        *self = grown;
+        Ok(())
+    }
+
+    fn has_room_for(&self, additional: usize) -> bool {
+        additional <= self.capacity.wrapping_sub(self.len)
     }
 
     /// The room behind the last value.
@@ -138,33 +190,14 @@ impl<T> KVVec<T> {
 }
 
 impl<T: Copy> KVVec<T> {
-    /// Makes room for `additional` values more, and not for any beyond these,
-    /// unless there is. The old memory is freed once the new has all values. May
-    /// sleep.
+    /// Adds all of `values` at the end. May sleep, unless there is room.
     ///
     /// # Errors
     ///
-    /// As [`with_capacity`](Self::with_capacity); then all is as it was.
-    pub fn reserve_exact(&mut self, additional: usize) -> Result {
-        if additional > self.capacity.wrapping_sub(self.len) {
-            let capacity = self.len.checked_add(additional).ok_or(ENOMEM)?;
-            let mut grown = Self::with_capacity(capacity)?;
-            grown.extend_from_slice(self)?;
-            *self = grown;
-        }
-        Ok(())
-    }
-
-    /// Adds all of `values` at the end; any context.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` if there is not room for them all; then none is added.
+    /// As [`reserve`](Self::reserve); then none is added.
     pub fn extend_from_slice(&mut self, values: &[T]) -> Result {
-        if values.len() > self.capacity.wrapping_sub(self.len) {
-            return Err(ENOMEM);
-        }
-        // SAFETY: there is room behind the last value, as was checked, and
+        self.reserve(values.len())?;
+        // SAFETY: there is room behind the last value, as just reserved, and
         // `values` is not in there, as `self` is borrowed for writing.
         unsafe {
             let end = self.ptr.as_ptr().add(self.len);
@@ -182,7 +215,7 @@ impl<T: Copy> KVVec<T> {
     }
 }
 
-impl<T: AsBytes> KVVec<T> {
+impl<T: FromBytes> KVVec<T> {
     /// One with `len` values whose bytes are all 0. May sleep.
     ///
     /// # Errors
@@ -218,7 +251,7 @@ impl<T> DerefMut for KVVec<T> {
     }
 }
 
-/// For `write!`; an error is that it is full, and has what fitted of what came
+/// For `write!`, as [`KVVec::extend_from_slice`]; after an error it has what came
 /// before.
 impl fmt::Write for KVVec<u8> {
     fn write_str(&mut self, text: &str) -> fmt::Result {

@@ -20,6 +20,7 @@
 //! | CPUs, what each has for itself, their coming and going | [`cpumask`], [`percpu`], [`cpuhp`] |
 //! | large arrays, and sorting | [`kvec`], [`sort`] |
 //! | a node under /dev, its files, user memory | [`miscdevice`], [`fs`], [`uaccess`] |
+//! | values and their bytes | [`transmute`] |
 //! | interrupts, the running thread | [`irq`], [`task`] |
 //!
 //! Locks, timers, devices and the like are handles: what the kernel points to
@@ -28,17 +29,20 @@
 //!
 //! There are two things that safe code must not do and can. One is to panic.
 //! That is a `BUG()`, which kills the thread and leaves everything as it was,
-//! but for the thread's stack: a wait queue that it was on, or those who work for
-//! it by [`Queue::for_each`](workqueue::Queue::for_each), still use that (in the
-//! lab, it ends the guest). `make check-panics` makes sure that no module has a panic
-//! in it. The other is to use more than the few kilobytes of stack that a
+//! but for the thread itself, which goes: a wait queue that it was on, and those who
+//! work for it by [`Queue::for_each`](workqueue::Queue::for_each), still use its
+//! stack, and who waits for a lock that it has by [`Lock::with`](sync::Lock::with)
+//! looks at it, as they do in C (in the lab, it ends the guest). `make check-panics`
+//! makes sure that no module has a panic in it. The other is to use more than the few kilobytes of stack that a
 //! thread has; with `CONFIG_VMAP_STACK`, as in the lab, that is a fault, too.
 //!
 //! What sleeps, to allocate among it, is refused where one must not: in an
 //! interrupt, with interrupts off, under a spin lock, to a reader of RCU. The
-//! first that tries is warned of; a mutex is spun for. A handle that is dropped
+//! first that tries is warned of; a mutex is spun for, and cannot be had by an
+//! interrupt, which spins for ever. A handle that is dropped
 //! there is leaked, and what it stands for goes on until the module is
-//! unloaded. (Only a kernel with `CONFIG_PREEMPT_COUNT` knows of spin locks.)
+//! unloaded, when the log says how many there were. (Only a kernel with
+//! `CONFIG_PREEMPT_COUNT` knows of spin locks.)
 //!
 //! It is linked into each module, so what is `static` here is per module. What
 //! not every module needs is generic or `#[inline]`, so that only those that use
@@ -97,6 +101,7 @@ pub mod task;
 pub mod tasklet;
 pub mod time;
 pub mod timer;
+pub mod transmute;
 mod types;
 pub mod uaccess;
 pub mod workqueue;

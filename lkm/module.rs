@@ -28,6 +28,12 @@ pub trait Module: Sized + Send + Sync + 'static {
     fn init(module: &'static ThisModule) -> Result<Self>;
 }
 
+/// What `init_module` returns: 0 or `-E`.
+///
+/// A module has no feature, and may not name C's `int` itself.
+#[doc(hidden)]
+pub type Status = c_int;
+
 /// The place where a loaded module's value lives.
 ///
 /// # Invariants
@@ -52,11 +58,13 @@ impl<M: Module> Slot<M> {
     /// # Safety
     ///
     /// Called by `init_module` alone, once.
-    pub unsafe fn init(&'static self) -> c_int {
+    pub unsafe fn init(&'static self) -> Status {
+        source::start();
         match M::init(&THIS_MODULE) {
             Ok(value) => {
+                // Not assigned, which would drop what is there: nothing is.
                 // SAFETY: by the invariant nobody else looks at the value now.
-                unsafe { *self.0.get() = Some(value) };
+                unsafe { self.0.get().write(Some(value)) };
                 0
             }
             Err(error) => {
@@ -64,6 +72,7 @@ impl<M: Module> Slot<M> {
                 wait_for_openers();
                 // A file operation may have armed something meanwhile.
                 source::stop_all();
+                source::report_leaked();
                 error.to_errno()
             }
         }
@@ -79,6 +88,7 @@ impl<M: Module> Slot<M> {
         drop(unsafe { (*self.0.get()).take() });
         // For what safe code leaked: it may still be armed.
         source::stop_all();
+        source::report_leaked();
     }
 }
 
@@ -135,10 +145,10 @@ pub const fn bytes<const N: usize>(s: &str) -> [u8; N] {
 macro_rules! modinfo {
     ($($part:expr),+) => {
         const _: () = {
-            const __INFO: &str = $crate::__core::concat!($($part,)+ "\0");
+            const __INFO: &$crate::__core::primitive::str = $crate::__core::concat!($($part,)+ "\0");
             #[link_section = ".modinfo"]
             #[used]
-            static __BYTES: [u8; __INFO.len()] = $crate::module::bytes(__INFO);
+            static __BYTES: [$crate::__core::primitive::u8; __INFO.len()] = $crate::module::bytes(__INFO);
         };
     };
 }
@@ -199,16 +209,18 @@ macro_rules! module {
         const _: () = {
             static __SLOT: $crate::module::Slot<$type> = $crate::module::Slot::new();
 
+            #[cold]
             #[no_mangle]
-            extern "C" fn init_module() -> $crate::__core::ffi::c_int {
+            extern "C" fn init_module() -> $crate::module::Status {
                 // SAFETY: the kernel calls this once, at insmod.
-                unsafe { __SLOT.init() }
+                unsafe { $crate::module::Slot::<$type>::init(&__SLOT) }
             }
 
+            #[cold]
             #[no_mangle]
             extern "C" fn cleanup_module() {
                 // SAFETY: the kernel calls this once, at rmmod, after init.
-                unsafe { __SLOT.exit() }
+                unsafe { $crate::module::Slot::<$type>::exit(&__SLOT) }
             }
         };
     };

@@ -22,6 +22,7 @@ use crate::{
 };
 use core::{
     ffi::{c_char, c_int, c_uint, c_void},
+    mem::MaybeUninit,
     ptr::addr_of_mut,
     sync::atomic::*,
 };
@@ -30,7 +31,8 @@ use core::{
 ///
 /// # Safety
 ///
-/// `SET` and `GET` may be called with an `arg` that points to a `Self`.
+/// `SET` and `GET` may be called with a parameter that has nothing but an `arg`,
+/// which points to a `Self`.
 #[doc(hidden)]
 pub unsafe trait Number: Copy + PartialOrd + Sync + 'static {
     type Atomic: Sync;
@@ -123,15 +125,12 @@ impl<T: Number> NumberParam<T> {
     ///
     /// `param` is a [`KernelParam`] whose `arg` is a `NumberParam<T>`; `text`
     /// is null or a C string.
+    #[cold]
     unsafe extern "C" fn set(text: *const c_char, param: *const bindings::kernel_param) -> c_int {
         let mut value = T::ZERO;
-        // SAFETY: `SET` writes a `T` to where `arg` points, and reads no more
-        // than that of the parameter; `text` is as the caller promises.
-        let ret = unsafe {
-            let mut copy = core::ptr::read(param);
-            copy.__bindgen_anon_1.arg = addr_of_mut!(value).cast();
-            (T::SET)(text, &copy)
-        };
+        // SAFETY: `SET` writes a `T` to where `arg` points; `text` is as the caller
+        // promises.
+        let ret = unsafe { (T::SET)(text, with_arg(&mut value).as_ptr()) };
         // SAFETY: by this function's requirement; parameters are static.
         let this = unsafe { &*(*param).__bindgen_anon_1.arg.cast::<Self>() };
         if to_result(ret).is_err() || value < this.min || value > this.max {
@@ -144,16 +143,27 @@ impl<T: Number> NumberParam<T> {
     /// # Safety
     ///
     /// As for `set`; `buffer` is a page.
+    #[cold]
     unsafe extern "C" fn get(buffer: *mut c_char, param: *const bindings::kernel_param) -> c_int {
         // SAFETY: by this function's requirement; `GET` reads a `T` from where
         // `arg` points and writes no more than a page.
         unsafe {
-            let mut copy = core::ptr::read(param);
-            let mut value = (*copy.__bindgen_anon_1.arg.cast::<Self>()).value();
-            copy.__bindgen_anon_1.arg = addr_of_mut!(value).cast();
-            (T::GET)(buffer, &copy)
+            let mut value = (*(*param).__bindgen_anon_1.arg.cast::<Self>()).value();
+            (T::GET)(buffer, with_arg(&mut value).as_ptr())
         }
     }
+}
+
+/// What [`Number::SET`] and [`Number::GET`] ask for: an `arg`, and nothing else.
+#[inline]
+fn with_arg<T>(value: &mut T) -> MaybeUninit<bindings::kernel_param> {
+    let mut param = MaybeUninit::<bindings::kernel_param>::uninit();
+    // SAFETY: a place in what is not initialised is only written to.
+    unsafe {
+        let arg = addr_of_mut!((*param.as_mut_ptr()).__bindgen_anon_1.arg);
+        arg.write(addr_of_mut!(*value).cast());
+    }
+    param
 }
 
 /// A parameter that is the permissions of a file.
@@ -185,6 +195,7 @@ impl OctalParam {
     ///
     /// `param` is a [`KernelParam`] whose `arg` is an `OctalParam`; `text` is
     /// a C string.
+    #[cold]
     #[inline]
     unsafe extern "C" fn set(text: *const c_char, param: *const bindings::kernel_param) -> c_int {
         let mut value = 0;
@@ -202,6 +213,7 @@ impl OctalParam {
     /// # Safety
     ///
     /// As for `set`; `buffer` is a page.
+    #[cold]
     #[inline]
     unsafe extern "C" fn get(buffer: *mut c_char, param: *const bindings::kernel_param) -> c_int {
         // SAFETY: by this function's requirement; what is written, of at most
@@ -212,6 +224,15 @@ impl OctalParam {
             bindings::sysfs_emit(buffer, format, c_uint::from(this.value()))
         }
     }
+}
+
+/// One of C's functions for a `char *`; all by one symbol, as each costs the module
+/// loader as much as a small module's init.
+macro_rules! charp {
+    ($function:ident) => {
+        // `kernel/params.c` has all three.
+        bindings::param_ops_charp.$function.unwrap_unchecked()
+    };
 }
 
 /// A parameter that is a string.
@@ -250,6 +271,7 @@ impl StrParam {
     ///
     /// `param` is a [`KernelParam`] whose `arg` is a `StrParam`; `text` is a
     /// C string; no code of this module runs yet.
+    #[cold]
     #[inline]
     unsafe extern "C" fn set(text: *const c_char, param: *const bindings::kernel_param) -> c_int {
         // SAFETY: `text` is a C string, by this function's requirement.
@@ -259,7 +281,25 @@ impl StrParam {
         }
         // SAFETY: `arg` points to a `char *`, for `StrParam` is one.
         // INVARIANT: the bytes were checked above.
-        unsafe { bindings::param_set_charp(text, param) }
+        unsafe { charp!(set)(text, param) }
+    }
+
+    /// # Safety
+    ///
+    /// As for `set`; `buffer` is a page.
+    #[cold]
+    unsafe extern "C" fn get(buffer: *mut c_char, param: *const bindings::kernel_param) -> c_int {
+        // SAFETY: as in `set`.
+        unsafe { charp!(get)(buffer, param) }
+    }
+
+    /// # Safety
+    ///
+    /// `arg` is a `StrParam`; no code of this module runs any more.
+    #[cold]
+    unsafe extern "C" fn free(arg: *mut c_void) {
+        // SAFETY: as in `set`.
+        unsafe { charp!(free)(arg) }
     }
 }
 
@@ -312,8 +352,8 @@ unsafe impl Storage for StrParam {
     const OPS: &'static bindings::kernel_param_ops = &bindings::kernel_param_ops {
         flags: 0,
         set: Some(Self::set),
-        get: Some(bindings::param_get_charp),
-        free: Some(bindings::param_free_charp),
+        get: Some(Self::get),
+        free: Some(Self::free),
     };
     const WRITABLE: bool = false;
 }
@@ -431,15 +471,16 @@ macro_rules! module_param {
         $crate::modinfo!("parm=", $crate::__core::stringify!($name), ":", $description);
         $crate::modinfo!("parmtype=", $crate::__core::stringify!($name), ":", $crate::param_type!($type));
         const _: () = {
-            const __PERMISSIONS: u16 = $permissions;
+            const __PERMISSIONS: $crate::__core::primitive::u16 = $permissions;
             #[link_section = "__param"]
             #[used]
             static __PARAM: $crate::moduleparam::KernelParam = {
-                let name = $crate::c_str!($crate::__core::stringify!($name));
-                let storage = &$name;
-                let module = $crate::this_module_ptr!();
+                // Beside them is a static of any name.
+                let __name = $crate::c_str!($crate::__core::stringify!($name));
+                let __storage = &$name;
+                let __module = $crate::this_module_ptr!();
                 // SAFETY: this is the module.
-                unsafe { $crate::moduleparam::KernelParam::new(module, name, storage, __PERMISSIONS) }
+                unsafe { $crate::moduleparam::KernelParam::new(__module, __name, __storage, __PERMISSIONS) }
             };
         };
     };

@@ -13,27 +13,27 @@
 //! interrupts off: a [`Display`](fmt::Display) must not sleep, and one that
 //! says more the second time is cut.
 
-use crate::bindings;
+use crate::{bindings, c_str, str::CStr};
 use core::{
     ffi::c_void,
     fmt::{self, Write},
 };
 
-/// A log level: the digit in `KERN_*`.
+/// A log level: `KERN_*`.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
-pub struct Level(u8);
+pub struct Level(&'static CStr);
 
 #[allow(missing_docs)]
 impl Level {
-    pub const EMERG: Level = Level(b'0');
-    pub const ALERT: Level = Level(b'1');
-    pub const CRIT: Level = Level(b'2');
-    pub const ERR: Level = Level(b'3');
-    pub const WARNING: Level = Level(b'4');
-    pub const NOTICE: Level = Level(b'5');
-    pub const INFO: Level = Level(b'6');
-    pub const DEBUG: Level = Level(b'7');
+    pub const EMERG: Level = Level(c_str!("\x010"));
+    pub const ALERT: Level = Level(c_str!("\x011"));
+    pub const CRIT: Level = Level(c_str!("\x012"));
+    pub const ERR: Level = Level(c_str!("\x013"));
+    pub const WARNING: Level = Level(c_str!("\x014"));
+    pub const NOTICE: Level = Level(c_str!("\x015"));
+    pub const INFO: Level = Level(c_str!("\x016"));
+    pub const DEBUG: Level = Level(c_str!("\x017"));
 }
 
 /// Prints at the [`Level`] of this name.
@@ -137,12 +137,19 @@ macro_rules! pr_debug {
 const LONGEST: usize = 1 << 15;
 
 /// What a message says, without the pieces that would make it too long.
-pub(crate) struct Bounded<'a>(pub(crate) fmt::Arguments<'a>);
+pub(crate) struct Bounded<'a>(pub(crate) &'a fmt::Arguments<'a>);
 
 impl fmt::Display for Bounded<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let left = LONGEST;
-        fmt::write(&mut Pieces { f, left }, self.0)
+        // printk() has interrupts off, of which the preempt count knows nothing; what
+        // is printed may ask whether it may sleep.
+        // SAFETY: always allowed, one after the other.
+        unsafe { bindings::lkm_begin_format() };
+        let result = fmt::write(&mut Pieces { f, left }, *self.0);
+        // SAFETY: as above.
+        unsafe { bindings::lkm_end_format() };
+        result
     }
 }
 
@@ -164,28 +171,31 @@ impl Write for Pieces<'_, '_> {
         self.f.write_str(s)
     }
 
-    // What there is without it encodes the character once more.
+    // What there is without it encodes the character once more. It has 4 bytes at most.
     fn write_char(&mut self, c: char) -> fmt::Result {
-        self.take(c.len_utf8())?;
+        self.take(4)?;
         self.f.write_char(c)
+    }
+
+    // What there is without it makes a second `Write`, of a reference to this.
+    fn write_fmt(&mut self, args: fmt::Arguments<'_>) -> fmt::Result {
+        fmt::write(self, args)
     }
 }
 
 /// What the macros expand to: one message at one level.
 #[doc(hidden)]
-pub fn printk(level: Level, prefix: &'static crate::str::CStr, args: fmt::Arguments<'_>) {
-    let format = [
-        1, level.0, b'%', b'.', b'6', b'4', b's', b'%', b'p', b'A', 0,
-    ];
-    // SAFETY: `format` is a C string with two conversions: `%.64s`, for which
-    // `prefix` is a C string, and the kernel's `%pA`, for which there is a
-    // pointer to a `fmt::Arguments` that outlives the call. Both are short, as
-    // printk() wants it.
+#[cold]
+pub fn printk(level: Level, prefix: &'static CStr, args: fmt::Arguments<'_>) {
+    // SAFETY: the format has three conversions: for `%s` and `%.64s` there are C
+    // strings, and for the kernel's `%pA` a pointer to a `fmt::Arguments` that
+    // outlives the call. The first two are short, as printk() wants it.
     unsafe {
         bindings::_printk(
-            format.as_ptr().cast(),
+            c_str!("%s%.64s%pA").as_char_ptr(),
+            level.0.as_char_ptr(),
             prefix.as_char_ptr(),
-            &format_args!("{}", Bounded(args)) as *const _ as *const c_void,
+            &format_args!("{}", Bounded(&args)) as *const _ as *const c_void,
         );
     }
 }

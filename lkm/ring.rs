@@ -70,6 +70,7 @@ impl<T> Ring<T> {
 }
 
 impl<T> Drop for Ring<T> {
+    #[cold]
     fn drop(&mut self) {
         let mut head = self.head.load(Ordering::Acquire);
         let tail = self.tail.load(Ordering::Acquire);

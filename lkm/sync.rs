@@ -10,6 +10,9 @@
 //! | spins | everybody | one must not sleep | [`SpinLock`] for threads, [`SpinLockIrq`] for any context |
 //! | readers never | writers, for readers to end | a reader must not sleep | [`rcu`] |
 //! | nobody | | it lives for as long as one refers to it | [`Arc`] |
+//!
+//! A lock lends its data to a closure ([`Lock::with`]), or to whoever has a [`Guard`]
+//! of it. What is lent to a closure cannot be leaked.
 
 mod arc;
 mod lock;

@@ -17,7 +17,6 @@ use crate::{
     error::Result,
     irq::may_sleep,
     source::{stopped, Quiesce, Source},
-    types::Opaque,
 };
 use core::cell::UnsafeCell;
 
@@ -31,11 +30,8 @@ pub trait TaskletCallback: Send + 'static {
     fn run(&mut self);
 }
 
-#[repr(C)]
-struct Inner<T> {
-    tasklet: Opaque<bindings::tasklet_struct>,
-    callback: UnsafeCell<T>,
-}
+/// Only the tasklet's function looks at the callback.
+type Inner<T> = Source<bindings::tasklet_struct, UnsafeCell<T>>;
 
 /// A `tasklet_struct` with its callback's data.
 ///
@@ -43,9 +39,9 @@ struct Inner<T> {
 ///
 /// # Invariants
 ///
-/// The C tasklet is initialised; only its function accesses `callback`.
+/// Only the C tasklet's function accesses the callback.
 pub struct Tasklet<T: TaskletCallback> {
-    inner: Source<Inner<T>>,
+    inner: Inner<T>,
 }
 
 // SAFETY: the C tasklet synchronises itself, and the data, which may be sent
@@ -60,24 +56,21 @@ impl<T: TaskletCallback> Tasklet<T> {
     /// # Errors
     ///
     /// `ENOMEM`; `ESHUTDOWN` while the module is being unloaded.
+    #[cold]
     pub fn new(callback: T) -> Result<Self> {
-        let inner = Inner {
-            tasklet: Opaque::uninit(),
-            callback: UnsafeCell::new(callback),
-        };
-        let inner = Source::new(inner, |inner| {
+        let inner = Source::new(UnsafeCell::new(callback), |tasklet| {
             // SAFETY: a `Source` keeps it where it is.
-            unsafe { bindings::tasklet_setup(inner.tasklet.get(), Some(run::<T>)) };
+            unsafe { bindings::tasklet_setup(tasklet, Some(run::<T>)) };
         })?;
-        // INVARIANT: just initialised.
+        // INVARIANT: it is not scheduled yet.
         Ok(Self { inner })
     }
 
     /// Has the callback called soon, if it is not scheduled yet; any context.
     pub fn schedule(&self) {
         if !stopped() {
-            // SAFETY: initialised by the invariant.
-            unsafe { bindings::lkm_tasklet_schedule(self.inner.tasklet.get()) };
+            // SAFETY: initialised, by the invariant of `Source`.
+            unsafe { bindings::lkm_tasklet_schedule(self.inner.object()) };
         }
     }
 
@@ -94,22 +87,21 @@ impl<T: TaskletCallback> Tasklet<T> {
 
 // SAFETY: `tasklet_kill` waits until the tasklet is neither scheduled nor
 // running, and keeps it from being scheduled meanwhile.
-unsafe impl<T: TaskletCallback> Quiesce for Inner<T> {
-    fn quiesce(&self) {
-        // SAFETY: initialised, by the invariant of `Tasklet`.
-        unsafe { bindings::tasklet_kill(self.tasklet.get()) };
+unsafe impl Quiesce for bindings::tasklet_struct {
+    unsafe fn quiesce(this: *mut Self) {
+        // SAFETY: initialised, by the invariant of `Source`.
+        unsafe { bindings::tasklet_kill(this) };
     }
 }
 
 /// # Safety
 ///
-/// `tasklet` is the first field of an `Inner<T>`; called by the softirq core
+/// `tasklet` is the object of an `Inner<T>`; called by the softirq core
 /// alone.
 unsafe extern "C" fn run<T: TaskletCallback>(tasklet: *mut bindings::tasklet_struct) {
-    // SAFETY: by this function's requirement, and a `Source` outlives its
-    // callbacks; `Inner` is `repr(C)`.
-    let inner = unsafe { &*tasklet.cast::<Inner<T>>() };
+    // SAFETY: by this function's requirement, and a `Source` outlives its callbacks.
+    let callback = unsafe { Inner::<T>::value_of(tasklet) };
     // SAFETY: nobody but this function looks at it, and the softirq core never
     // runs a tasklet twice at a time.
-    unsafe { &mut *inner.callback.get() }.run();
+    unsafe { &mut *callback.get() }.run();
 }

@@ -47,16 +47,15 @@ impl Delta {
         self.nanos / 1_000
     }
 
-    /// The milliseconds that cover the span; what is negative is 0.
+    /// The whole ticks that cover the span; what is negative is 0.
     #[inline]
-    pub(crate) const fn as_millis_ceil(self) -> u32 {
+    pub(crate) const fn as_jiffies_ceil(self) -> u64 {
+        const HZ: u64 = bindings::BINDINGS_HZ as u64;
+        const SECOND: u64 = 1_000_000_000;
         let nanos = if self.nanos < 0 { 0 } else { self.nanos as u64 };
-        let millis = nanos.saturating_add(999_999) / 1_000_000;
-        if millis > u32::MAX as u64 {
-            u32::MAX
-        } else {
-            millis as u32
-        }
+        // HZ is 1,000 at most: neither product gets near the end of 64 bits.
+        let rest = (nanos % SECOND).wrapping_mul(HZ).wrapping_add(SECOND - 1) / SECOND;
+        (nanos / SECOND).wrapping_mul(HZ).wrapping_add(rest)
     }
 }
 

@@ -21,9 +21,11 @@ use crate::{
     str::CStr,
     sync::LockClassKey,
     time::Delta,
-    types::Opaque,
 };
-use core::cell::UnsafeCell;
+use core::{
+    cell::UnsafeCell,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// What a [`Timer`] calls.
 pub trait TimerCallback: Send + 'static {
@@ -43,24 +45,29 @@ pub enum TimerRestart {
     Restart(Delta),
 }
 
-#[repr(C)]
-struct Inner<T> {
-    timer: Opaque<bindings::timer_list>,
+type Inner<T> = Source<bindings::timer_list, Data<T>>;
+
+struct Data<T> {
+    /// The jiffy before which the callback is not to be called. C's timer may expire
+    /// before that, and is then started again.
+    aim: AtomicU64,
+    /// Only the timer's function looks at it.
     callback: UnsafeCell<T>,
 }
 
 /// A `timer_list` with its callback's data.
 ///
 /// Times are rounded up to whole ticks, and long ones to the timer wheel's
-/// step, up to an eighth more; for exact times see [`crate::hrtimer`].
+/// step, up to an eighth more; for exact times see [`crate::hrtimer`]. Those that
+/// are too long for the wheel, which has room for some weeks, take several turns.
 ///
 /// Dropping it cancels it, waits, and drops the data. See [`new_timer!`](crate::new_timer!).
 ///
 /// # Invariants
 ///
-/// The C timer is initialised; only its function accesses `callback`.
+/// Only the C timer's function accesses the callback.
 pub struct Timer<T: TimerCallback> {
-    inner: Source<Inner<T>>,
+    inner: Inner<T>,
 }
 
 // SAFETY: the C timer has a lock of its own, and the data, which may be sent
@@ -83,23 +90,19 @@ impl<T: TimerCallback> Timer<T> {
     /// # Errors
     ///
     /// `ENOMEM`; `ESHUTDOWN` while the module is being unloaded.
+    #[cold]
     pub fn new(callback: T, name: &'static CStr, key: &'static LockClassKey) -> Result<Self> {
-        let inner = Inner {
-            timer: Opaque::uninit(),
+        let data = Data {
+            aim: AtomicU64::new(0),
             callback: UnsafeCell::new(callback),
         };
-        let inner = Source::new(inner, |inner| {
+        let inner = Source::new(data, |timer| {
             // SAFETY: a `Source` keeps it where it is; name and key are static.
             unsafe {
-                bindings::lkm_timer_setup(
-                    inner.timer.get(),
-                    Some(run::<T>),
-                    name.as_char_ptr(),
-                    key.as_ptr(),
-                );
+                bindings::lkm_timer_setup(timer, Some(run::<T>), name.as_char_ptr(), key.as_ptr());
             }
         })?;
-        // INVARIANT: just initialised.
+        // INVARIANT: it is not started yet.
         Ok(Self { inner })
     }
 
@@ -108,7 +111,9 @@ impl<T: TimerCallback> Timer<T> {
     /// A timer that is pending already is moved; one that is running is moved
     /// by what its callback returns.
     pub fn start(&self, delay: Delta) {
-        self.inner.start(delay);
+        let timer = self.inner.object();
+        // SAFETY: it stays while it is borrowed.
+        unsafe { start(timer, &self.inner, delay) };
     }
 
     /// Makes the timer idle: it is neither pending nor running any more.
@@ -120,35 +125,52 @@ impl<T: TimerCallback> Timer<T> {
     }
 }
 
-impl<T: TimerCallback> Inner<T> {
-    fn start(&self, delay: Delta) {
-        if !stopped() {
-            // SAFETY: initialised, by the invariant of `Timer`.
-            unsafe { bindings::lkm_mod_timer_after(self.timer.get(), delay.as_millis_ceil()) };
-        }
-    }
-}
-
 // SAFETY: `del_timer_sync` waits for a running function, and takes back
 // what that has started.
-unsafe impl<T: TimerCallback> Quiesce for Inner<T> {
-    fn quiesce(&self) {
-        // SAFETY: initialised, by the invariant of `Timer`.
-        unsafe { bindings::lkm_del_timer_sync(self.timer.get()) };
+unsafe impl Quiesce for bindings::timer_list {
+    unsafe fn quiesce(this: *mut Self) {
+        // SAFETY: initialised, by the invariant of `Source`.
+        unsafe { bindings::lkm_del_timer_sync(this) };
     }
 }
 
 /// # Safety
 ///
-/// `timer` is the first field of an `Inner<T>`; called by the timer core alone.
+/// `timer` is the object of an `Inner<T>` that stays meanwhile, and `data` its value.
+unsafe fn start<T>(timer: *mut bindings::timer_list, data: &Data<T>, delay: Delta) {
+    if !stopped() {
+        // SAFETY: initialised, by the invariant of `Source`.
+        unsafe {
+            let aim = bindings::lkm_jiffies().wrapping_add(delay.as_jiffies_ceil());
+            // Relaxed: the timer core's lock is between it and the function.
+            data.aim.store(aim, Ordering::Relaxed);
+            bindings::mod_timer(timer, aim);
+        }
+    }
+}
+
+/// # Safety
+///
+/// `timer` is the object of an `Inner<T>`; called by the timer core alone.
 unsafe extern "C" fn run<T: TimerCallback>(timer: *mut bindings::timer_list) {
-    // SAFETY: by this function's requirement, and a `Source` outlives its
-    // callbacks; `Inner` is `repr(C)`.
-    let inner = unsafe { &*timer.cast::<Inner<T>>() };
+    // SAFETY: by this function's requirement, and a `Source` outlives its callbacks.
+    let data = unsafe { Inner::<T>::value_of(timer) };
+    let aim = data.aim.load(Ordering::Relaxed);
+    // SAFETY: always allowed.
+    if aim > unsafe { bindings::lkm_jiffies() } {
+        // It was the wheel's turn only. Another thread may start the timer meanwhile:
+        // that makes it pending, and this could move it to sooner only, to where it
+        // is found to be early once more. Who stops the module waits for this, and
+        // takes it back.
+        // SAFETY: initialised, by the invariant of `Source`.
+        unsafe { bindings::timer_reduce(timer, aim) };
+        return;
+    }
     // SAFETY: nobody but this function looks at it, and the timer core never
     // runs a timer's function twice at a time.
-    let callback = unsafe { &mut *inner.callback.get() };
+    let callback = unsafe { &mut *data.callback.get() };
     if let TimerRestart::Restart(delay) = callback.run() {
-        inner.start(delay);
+        // SAFETY: as above.
+        unsafe { start(timer, data, delay) };
     }
 }

@@ -46,9 +46,19 @@ impl<T> Opaque<T> {
     }
 
     /// The pointer for C.
+    ///
+    /// It may be used for this object alone. If what it points to is to be found
+    /// again by it, as `container_of` does, see [`raw_get`](Self::raw_get).
     #[inline]
     pub(crate) const fn get(&self) -> *mut T {
         UnsafeCell::get(&self.value).cast::<T>()
+    }
+
+    /// The pointer for C, which may be used for all that `this` may be used for:
+    /// if that was made by `addr_of!` of a field, for the whole.
+    #[inline]
+    pub(crate) const fn raw_get(this: *const Self) -> *mut T {
+        UnsafeCell::raw_get(this.cast::<UnsafeCell<MaybeUninit<T>>>()).cast::<T>()
     }
 }
 

@@ -2,7 +2,7 @@
 
 //! Memory of the process that made a system call.
 //!
-//! C header: `include/linux/uaccess.h`.
+//! C headers: `include/linux/uaccess.h` and `include/linux/uio.h`.
 //!
 //! Userland may change such memory, or unmap it, at any time. So it is only
 //! ever copied, never borrowed, and [`UserSlice`] hands out each byte once:
@@ -12,84 +12,22 @@ use crate::{
     bindings,
     error::{code::EFAULT, Result},
     kvec::KVVec,
+    transmute::{AsBytes, FromBytes},
 };
 use core::{
     ffi::c_void,
-    mem::{align_of, size_of, MaybeUninit},
+    marker::PhantomData,
+    mem::{size_of, MaybeUninit},
     ops::Deref,
 };
-
-/// Plain values: every byte of them is initialised, and any bytes make one.
-///
-/// For structs see [`as_bytes!`](crate::as_bytes!).
-///
-/// # Safety
-///
-/// The type has no padding and no interior mutability, and every bit pattern
-/// is valid for it.
-pub unsafe trait AsBytes: Copy {}
-
-macro_rules! plain {
-    ($($type:ty)*) => {$(
-        // SAFETY: an integer has no padding, and takes any bits.
-        unsafe impl AsBytes for $type {}
-    )*};
-}
-plain!(u8 i8 u16 i16 u32 i32 u64 i64 usize isize);
-
-// SAFETY: an array has no padding besides that of its elements.
-unsafe impl<T: AsBytes, const N: usize> AsBytes for [T; N] {}
-
-/// The same memory as plain values; `None` if it is not aligned for them, or
-/// if bytes are left over.
-pub fn from_bytes_mut<T: AsBytes>(bytes: &mut [u8]) -> Option<&mut [T]> {
-    if bytes.is_empty() {
-        // It may be nowhere, and aligned for nothing.
-        return Some(&mut []);
-    }
-    let len = bytes.len().checked_div(size_of::<T>())?;
-    let ptr = bytes.as_mut_ptr().cast::<T>();
-    if len.wrapping_mul(size_of::<T>()) != bytes.len() || ptr as usize % align_of::<T>() != 0 {
-        return None;
-    }
-    // SAFETY: all of `bytes`, aligned; any bytes make a `T`, and each `T` that
-    // is written there makes bytes that are initialised.
-    Some(unsafe { core::slice::from_raw_parts_mut(ptr, len) })
-}
-
-/// Says that a struct has no padding, and has that checked:
-/// `as_bytes!(simrupt_stats { ticks, produced })`, with all fields.
-///
-/// The build says so of every struct in include/uapi. It does not compile if a
-/// field is missing or is itself no [`AsBytes`], or if there is a gap between
-/// two fields or after the last.
-#[macro_export]
-macro_rules! as_bytes {
-    ($type:path { $($field:ident),* $(,)? }) => {
-        const _: () = {
-            const fn size<T, F: $crate::uaccess::AsBytes>(_: fn(&T) -> &F) -> usize {
-                $crate::__core::mem::size_of::<F>()
-            }
-            $crate::__core::assert!(
-                $crate::__core::mem::size_of::<$type>() == 0 $(+ size(|it: &$type| &it.$field))*,
-                $crate::__core::concat!($crate::__core::stringify!($type), " has padding"),
-            );
-            #[allow(dead_code)]
-            fn names_all_fields(it: &$type) {
-                let $type { $($field: _),* } = it;
-            }
-        };
-        // SAFETY: all fields are `AsBytes`, and there is nothing else in it.
-        unsafe impl $crate::uaccess::AsBytes for $type {}
-    };
-}
 
 /// A part of the caller's memory: where a system call reads or writes.
 ///
 /// Any address may be given: a bad one is `EFAULT` when it is used. So is any
 /// in a kernel thread or an interrupt, which have no such memory, and, after a
 /// warning, with interrupts off or to a reader of RCU, where one must not wait
-/// for it, as `write_nofault` does not.
+/// for it, as `write_nofault` does not. (Who drops two guards of `SpinLockIrq` in the
+/// wrong order has interrupts off of which a copy does not know: it may sleep.)
 pub struct UserSlice {
     ptr: usize,
     len: usize,
@@ -104,21 +42,74 @@ impl UserSlice {
 
     /// To read from it, from its start.
     #[inline]
-    pub fn reader(self) -> UserSliceReader {
-        UserSliceReader { slice: self }
+    pub fn reader(self) -> UserSliceReader<'static> {
+        UserSliceReader { at: self.into() }
     }
 
     /// To write to it, from its start.
     #[inline]
-    pub fn writer(self) -> UserSliceWriter {
-        UserSliceWriter { slice: self }
+    pub fn writer(self) -> UserSliceWriter<'static> {
+        UserSliceWriter { at: self.into() }
+    }
+}
+
+/// Marks a length as that of an `iov_iter`. The kernel moves no more than 2 GiB in a
+/// call, so no other has it.
+pub(crate) const IN_ITER: usize = 1 << (usize::BITS - 1);
+
+/// Where a reader or a writer is: at an address of userland's, or in what a
+/// call has brought, which may be several such parts, or pages of the kernel's.
+///
+/// It is the calling thread's alone: no other has its memory.
+///
+/// # Invariants
+///
+/// If `marked` has the mark [`IN_ITER`], `ptr` is an `iov_iter`, valid and nobody
+/// else's for `'a`, which has as many bytes left as `marked` says besides. If not, it
+/// is any address, and a bad one in a thread that has no memory.
+struct Position<'a> {
+    ptr: *mut c_void,
+    marked: usize,
+    _call: PhantomData<&'a mut bindings::iov_iter>,
+}
+
+impl From<UserSlice> for Position<'static> {
+    #[inline]
+    fn from(slice: UserSlice) -> Self {
+        // SAFETY: always allowed.
+        let ptr = match unsafe { bindings::lkm_has_user_memory() } {
+            true => slice.ptr,
+            false => usize::MAX,
+        };
+        // INVARIANT: without the mark.
+        Self {
+            ptr: ptr as *mut c_void,
+            marked: slice.len.min(!IN_ITER),
+            _call: PhantomData,
+        }
+    }
+}
+
+impl Position<'_> {
+    /// The `iov_iter`, if it is in one.
+    #[inline]
+    fn iter(&self) -> Option<*mut bindings::iov_iter> {
+        (self.marked & IN_ITER != 0).then(|| self.ptr.cast())
     }
 
-    /// Moves the start behind `count` bytes, of which there are enough.
+    #[inline]
+    fn len(&self) -> usize {
+        self.marked & !IN_ITER
+    }
+
+    /// Moves behind `count` bytes, of which there are enough. An `iov_iter` C has
+    /// moved.
     #[inline]
     fn advance(&mut self, count: usize) {
-        self.ptr = self.ptr.wrapping_add(count);
-        self.len = self.len.saturating_sub(count);
+        if self.iter().is_none() {
+            self.ptr = self.ptr.cast::<u8>().wrapping_add(count).cast();
+        }
+        self.marked = self.marked.wrapping_sub(count);
     }
 }
 
@@ -172,22 +163,42 @@ impl<const N: usize> Deref for Bytes<N> {
     }
 }
 
-/// Reads a [`UserSlice`] from start to end.
-pub struct UserSliceReader {
-    slice: UserSlice,
+/// Reads from start to end: a [`UserSlice`], or what is written to a device.
+///
+/// The latter is there for one call, which `'a` stands for.
+pub struct UserSliceReader<'a> {
+    at: Position<'a>,
 }
 
-impl UserSliceReader {
+impl UserSliceReader<'_> {
+    /// Of what a call has brought: an `iov_iter`, or an address.
+    ///
+    /// # Safety
+    ///
+    /// An `iov_iter`, of which `marked` has the mark and the length, is to be read
+    /// from, and is valid, and nobody else's, for as long as this is. An address is
+    /// from a call of this thread's.
+    #[inline]
+    pub(crate) unsafe fn of_call(ptr: *mut c_void, marked: usize) -> Self {
+        // INVARIANT: the caller's promise.
+        let at = Position {
+            ptr,
+            marked,
+            _call: PhantomData,
+        };
+        Self { at }
+    }
+
     /// The number of bytes that are left.
     #[inline]
     pub fn len(&self) -> usize {
-        self.slice.len
+        self.at.len()
     }
 
     /// Whether nothing is left.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.slice.len == 0
+        self.at.len() == 0
     }
 
     /// Fills `to` with the next bytes; process context, may sleep.
@@ -213,7 +224,7 @@ impl UserSliceReader {
     pub fn read_bytes<const N: usize>(&mut self, to: &mut Bytes<N>) -> Result {
         // INVARIANT: no byte need be initialised.
         to.len = 0;
-        let len = self.slice.len.min(N);
+        let len = self.at.len().min(N);
         // SAFETY: there is room for that many.
         unsafe { self.read_raw(to.bytes.as_mut_ptr().cast(), len)? };
         // INVARIANT: just written.
@@ -228,21 +239,22 @@ impl UserSliceReader {
     /// `to` is valid for writes of `len` bytes.
     #[inline]
     unsafe fn read_raw(&mut self, to: *mut u8, len: usize) -> Result {
-        if len > self.slice.len {
+        if len > self.at.len() {
             return Err(EFAULT);
         }
-        // SAFETY: the caller's promise; C checks the other address.
-        let left = unsafe {
-            bindings::lkm_copy_from_user(
-                to.cast::<c_void>(),
-                self.slice.ptr as *const c_void,
-                len as _,
-            )
+        let to = to.cast::<c_void>();
+        // SAFETY: the caller's promise; C checks the other address. Of an `iov_iter`
+        // the invariant says the rest.
+        let copied = unsafe {
+            match self.at.iter() {
+                None => bindings::lkm_copy_from_user(to, self.at.ptr, len as _) == 0,
+                Some(iter) => bindings::lkm_copy_from_iter(to, len, iter),
+            }
         };
-        if left != 0 {
+        if !copied {
             return Err(EFAULT);
         }
-        self.slice.advance(len);
+        self.at.advance(len);
         Ok(())
     }
 
@@ -254,7 +266,7 @@ impl UserSliceReader {
     /// `ENOMEM`, or `EFAULT` if not all can be read; then `to` has what it had,
     /// and nothing is consumed.
     pub fn read_all(&mut self, to: &mut KVVec<u8>) -> Result {
-        let len = self.slice.len;
+        let len = self.at.len();
         to.reserve_exact(len)?;
         // SAFETY: there is room for that many, as was just reserved, and then
         // they are written.
@@ -266,10 +278,10 @@ impl UserSliceReader {
     }
 
     /// Reads a plain value; as [`read_slice`](Self::read_slice).
-    pub fn read<T: AsBytes>(&mut self) -> Result<T> {
+    pub fn read<T: FromBytes>(&mut self) -> Result<T> {
         let mut value = MaybeUninit::<T>::uninit();
         // SAFETY: `value` has that many bytes; and any bytes make a `T`, says
-        // `AsBytes`.
+        // `FromBytes`.
         unsafe {
             self.read_raw(value.as_mut_ptr().cast(), size_of::<T>())?;
             Ok(value.assume_init())
@@ -277,22 +289,42 @@ impl UserSliceReader {
     }
 }
 
-/// Writes a [`UserSlice`] from start to end.
-pub struct UserSliceWriter {
-    slice: UserSlice,
+/// Writes from start to end: a [`UserSlice`], or what is read from a device.
+///
+/// The latter is there for one call, which `'a` stands for.
+pub struct UserSliceWriter<'a> {
+    at: Position<'a>,
 }
 
-impl UserSliceWriter {
+impl UserSliceWriter<'_> {
+    /// Of what a call has brought: an `iov_iter`, or an address.
+    ///
+    /// # Safety
+    ///
+    /// An `iov_iter`, of which `marked` has the mark and the length, is to be written
+    /// to, and is valid, and nobody else's, for as long as this is. An address is
+    /// from a call of this thread's.
+    #[inline]
+    pub(crate) unsafe fn of_call(ptr: *mut c_void, marked: usize) -> Self {
+        // INVARIANT: the caller's promise.
+        let at = Position {
+            ptr,
+            marked,
+            _call: PhantomData,
+        };
+        Self { at }
+    }
+
     /// The number of bytes for which there is room.
     #[inline]
     pub fn len(&self) -> usize {
-        self.slice.len
+        self.at.len()
     }
 
     /// Whether there is no room.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.slice.len == 0
+        self.at.len() == 0
     }
 
     /// Writes `from`; process context, may sleep.
@@ -303,21 +335,22 @@ impl UserSliceWriter {
     /// a part may have been written, and the position is as before.
     #[inline]
     pub fn write_slice(&mut self, from: &[u8]) -> Result {
-        if from.len() > self.slice.len {
+        if from.len() > self.at.len() {
             return Err(EFAULT);
         }
-        // SAFETY: `from` is valid for reads of its length; C checks the other.
-        let left = unsafe {
-            bindings::lkm_copy_to_user(
-                self.slice.ptr as *mut c_void,
-                from.as_ptr().cast::<c_void>(),
-                from.len() as _,
-            )
+        let bytes = from.as_ptr().cast::<c_void>();
+        // SAFETY: `from` is valid for reads of its length; C checks the other
+        // address. Of an `iov_iter` the invariant says the rest.
+        let copied = unsafe {
+            match self.at.iter() {
+                None => bindings::lkm_copy_to_user(self.at.ptr, bytes, from.len() as _) == 0,
+                Some(iter) => bindings::lkm_copy_to_iter(bytes, from.len(), iter),
+            }
         };
-        if left != 0 {
+        if !copied {
             return Err(EFAULT);
         }
-        self.slice.advance(from.len());
+        self.at.advance(from.len());
         Ok(())
     }
 
@@ -333,11 +366,12 @@ impl UserSliceWriter {
         position: &mut i64,
         contents: &[u8],
     ) -> Result<usize> {
-        let rest = usize::try_from(*position)
-            .ok()
-            .and_then(|start| contents.get(start..))
-            .unwrap_or_default();
-        let len = rest.len().min(self.slice.len);
+        // One that is below 0 becomes one that is behind any end.
+        let rest = match contents.get(*position as usize..) {
+            Some(rest) if !rest.is_empty() => rest,
+            _ => return Ok(0),
+        };
+        let len = rest.len().min(self.at.len());
         self.write_slice(rest.get(..len).unwrap_or_default())?;
         // `position` is at most the length of a slice here, or nothing is added.
         *position = position.wrapping_add(len as i64);
@@ -359,17 +393,19 @@ impl UserSliceWriter {
     /// lock, call [`fault_in`](Self::fault_in), and try again.
     #[inline]
     pub fn write_nofault(&mut self, from: &[u8]) -> usize {
-        let len = from.len().min(self.slice.len);
-        // SAFETY: `from` is valid for reads of `len`; C checks the other.
-        let left = unsafe {
-            bindings::lkm_copy_to_user_nofault(
-                self.slice.ptr as *mut c_void,
-                from.as_ptr().cast::<c_void>(),
-                len as _,
-            )
+        let len = from.len().min(self.at.len());
+        let bytes = from.as_ptr().cast::<c_void>();
+        // SAFETY: as in `write_slice`, for `len` bytes.
+        let written = unsafe {
+            match self.at.iter() {
+                None => {
+                    let left = bindings::lkm_copy_to_user_nofault(self.at.ptr, bytes, len as _);
+                    len.saturating_sub(left as usize)
+                }
+                Some(iter) => bindings::lkm_copy_to_iter_nofault(bytes, len, iter),
+            }
         };
-        let written = len.saturating_sub(left as usize);
-        self.slice.advance(written);
+        self.at.advance(written);
         written
     }
 
@@ -383,9 +419,14 @@ impl UserSliceWriter {
     /// `EFAULT` if not even the next byte can be written.
     #[inline]
     pub fn fault_in(&mut self) -> Result {
-        // SAFETY: C checks the address.
-        if self.is_empty() || !unsafe { bindings::lkm_fault_in_writeable(self.slice.ptr as *mut _) }
-        {
+        // SAFETY: C checks the address; of an `iov_iter` the invariant says the rest.
+        let there = unsafe {
+            match self.at.iter() {
+                None => bindings::lkm_fault_in_writeable(self.at.ptr.cast()),
+                Some(iter) => bindings::lkm_fault_in_iter_writeable(iter),
+            }
+        };
+        if self.is_empty() || !there {
             return Err(EFAULT);
         }
         Ok(())

@@ -18,7 +18,7 @@ use crate::{
     error::{code::ENOMEM, Result},
     irq::{may_sleep, smp_processor_id},
     kvec::KVVec,
-    source::{stopped, Quiesce, Source},
+    source::{leaked, stopped, Quiesce, Source},
     str::CStr,
     sync::{Arc, Backend, LockClassKey, MutexBackend},
     types::Opaque,
@@ -67,6 +67,7 @@ impl Queue {
         Self::new(name, bindings::BINDINGS_WQ_CPU_INTENSIVE)
     }
 
+    #[cold]
     fn new(name: &'static CStr, flags: c_uint) -> Result<Self> {
         if !may_sleep() {
             return Err(ENOMEM);
@@ -104,9 +105,16 @@ impl Queue {
     ) -> usize {
         static CLASS: LockClassKey = LockClassKey::new();
 
-        let threads = workers.len();
+        // An interrupt cannot have a mutex, nor help.
+        let alone = !may_sleep();
+        let threads = if alone {
+            workers.len().min(1)
+        } else {
+            workers.len()
+        };
         let workers = Workers(workers.as_mut_ptr());
         let items = Items {
+            alone,
             lock: Opaque::uninit(),
             iterator: UnsafeCell::new(items.fuse()),
         };
@@ -143,7 +151,7 @@ impl Queue {
                 nth,
                 returned: AtomicBool::new(false),
             };
-            if helpers.push(helper).is_err() {
+            if helpers.push_within_capacity(helper).is_err() {
                 break;
             }
         }
@@ -157,13 +165,14 @@ impl Queue {
             // name and key are static. The queue is live. If the CPU goes
             // offline, the work runs elsewhere or not at all.
             unsafe {
+                let work = helper.work();
                 bindings::lkm_init_work(
-                    helper.work.get(),
+                    work,
                     Some(help),
                     c_str!("lkm_for_each").as_char_ptr(),
                     CLASS.as_ptr(),
                 );
-                bindings::queue_work_on(cpu as c_int, self.ptr.as_ptr(), helper.work.get());
+                bindings::queue_work_on(cpu as c_int, self.ptr.as_ptr(), work);
             }
         }
         let mut returned = usize::from(threads > 0 && f(0));
@@ -171,7 +180,7 @@ impl Queue {
             // What has not begun by now is not needed any more. (`f` may have
             // kept a lock under which one must not wait.)
             // SAFETY: initialised above.
-            unsafe { bindings::lkm_cancel_work_sync(helper.work.get()) };
+            unsafe { bindings::lkm_cancel_work_sync(helper.work()) };
             let by_it = helper.returned.load(Ordering::Relaxed);
             returned = returned.wrapping_add(usize::from(by_it));
         }
@@ -188,9 +197,18 @@ struct Helper<'a> {
     returned: AtomicBool,
 }
 
+impl Helper<'_> {
+    /// For C to keep: [`help`] finds the whole by it.
+    fn work(&self) -> *mut bindings::work_struct {
+        let this: *const Self = self;
+        // SAFETY: only the address is taken, within `self`.
+        Opaque::raw_get(unsafe { core::ptr::addr_of!((*this).work) })
+    }
+}
+
 /// # Safety
 ///
-/// `work` is the first field of a `Helper` that outlives the call.
+/// `work` is from [`Helper::work`], of one that outlives the call.
 unsafe extern "C" fn help(work: *mut bindings::work_struct) {
     // SAFETY: by this function's requirement; `Helper` is `repr(C)`.
     let helper = unsafe { &*work.cast::<Helper<'_>>() };
@@ -223,8 +241,9 @@ impl<S> Workers<S> {
 ///
 /// # Invariants
 ///
-/// The lock is initialised. Who accesses the iterator holds it.
+/// The lock is initialised. Who accesses the iterator holds it, or is `alone`.
 struct Items<I> {
+    alone: bool,
     lock: Opaque<bindings::mutex>,
     iterator: UnsafeCell<I>,
 }
@@ -234,23 +253,29 @@ unsafe impl<I: Send> Sync for Items<I> {}
 
 impl<I: Iterator> Items<I> {
     fn next(&self) -> Option<I::Item> {
-        // SAFETY: initialised, by the invariant; the lock is held while the
-        // iterator is used, and released once.
+        // SAFETY: initialised, by the invariant; unless this is alone, the lock is
+        // held while the iterator is used, and released once.
         unsafe {
-            MutexBackend::lock(self.lock.get());
+            if !self.alone {
+                MutexBackend::lock(self.lock.get());
+            }
             let item = (*self.iterator.get()).next();
-            MutexBackend::unlock(self.lock.get(), &());
+            if !self.alone {
+                MutexBackend::unlock(self.lock.get(), &());
+            }
             item
         }
     }
 }
 
 impl Drop for Queue {
+    #[cold]
     fn drop(&mut self) {
-        // Where one cannot wait, it is leaked.
         if may_sleep() {
             // SAFETY: live by the invariant, and not used again.
             unsafe { bindings::destroy_workqueue(self.ptr.as_ptr()) };
+        } else {
+            leaked();
         }
     }
 }
@@ -265,11 +290,8 @@ pub trait WorkItem: Send + 'static {
     fn run(&mut self);
 }
 
-#[repr(C)]
-struct Inner<T> {
-    work: Opaque<bindings::work_struct>,
-    item: UnsafeCell<T>,
-}
+/// Only the work's function looks at the item.
+type Inner<T> = Source<bindings::work_struct, UnsafeCell<T>>;
 
 /// A `work_struct` with its callback's data, for one queue.
 ///
@@ -278,10 +300,10 @@ struct Inner<T> {
 ///
 /// # Invariants
 ///
-/// The C work is initialised, and is put on `queue` alone: two queues would
-/// run it at the same time. Only its function accesses `item`.
+/// The C work is put on `queue` alone: two queues would run it at the same time.
+/// Only its function accesses the item.
 pub struct Work<T: WorkItem> {
-    inner: Source<Inner<T>>,
+    inner: Inner<T>,
     queue: Arc<Queue>,
 }
 
@@ -305,28 +327,20 @@ impl<T: WorkItem> Work<T> {
     /// # Errors
     ///
     /// `ENOMEM`; `ESHUTDOWN` while the module is being unloaded.
+    #[cold]
     pub fn new(
         queue: Arc<Queue>,
         item: T,
         name: &'static CStr,
         key: &'static LockClassKey,
     ) -> Result<Self> {
-        let inner = Inner {
-            work: Opaque::uninit(),
-            item: UnsafeCell::new(item),
-        };
-        let inner = Source::new(inner, |inner| {
+        let inner = Source::new(UnsafeCell::new(item), |work| {
             // SAFETY: a `Source` keeps it where it is; name and key are static.
             unsafe {
-                bindings::lkm_init_work(
-                    inner.work.get(),
-                    Some(run::<T>),
-                    name.as_char_ptr(),
-                    key.as_ptr(),
-                );
+                bindings::lkm_init_work(work, Some(run::<T>), name.as_char_ptr(), key.as_ptr());
             }
         })?;
-        // INVARIANT: just initialised, and on no queue yet.
+        // INVARIANT: on no queue yet.
         Ok(Self { inner, queue })
     }
 
@@ -334,7 +348,7 @@ impl<T: WorkItem> Work<T> {
     ///
     /// Whether it was not pending.
     pub fn enqueue(&self) -> bool {
-        let (queue, work) = (self.queue.ptr.as_ptr(), self.inner.work.get());
+        let (queue, work) = (self.queue.ptr.as_ptr(), self.inner.object());
         // SAFETY: both are live, by their invariants.
         // INVARIANT: the same queue each time.
         !stopped() && unsafe { bindings::lkm_queue_work(queue, work) }
@@ -345,29 +359,28 @@ impl<T: WorkItem> Work<T> {
     /// called from the work itself.
     pub fn flush(&self) {
         if may_sleep() {
-            // SAFETY: initialised by the invariant.
-            unsafe { bindings::flush_work(self.inner.work.get()) };
+            // SAFETY: initialised, by the invariant of `Source`.
+            unsafe { bindings::flush_work(self.inner.object()) };
         }
     }
 }
 
 // SAFETY: `cancel_work_sync` takes the work off its queue, waits for it if it
 // runs, and keeps it from being enqueued meanwhile.
-unsafe impl<T: WorkItem> Quiesce for Inner<T> {
-    fn quiesce(&self) {
-        // SAFETY: initialised, by the invariant of `Work`.
-        unsafe { bindings::cancel_work_sync(self.work.get()) };
+unsafe impl Quiesce for bindings::work_struct {
+    unsafe fn quiesce(this: *mut Self) {
+        // SAFETY: initialised, by the invariant of `Source`.
+        unsafe { bindings::cancel_work_sync(this) };
     }
 }
 
 /// # Safety
 ///
-/// `work` is the first field of an `Inner<T>`; called by a worker alone.
+/// `work` is the object of an `Inner<T>`; called by a worker alone.
 unsafe extern "C" fn run<T: WorkItem>(work: *mut bindings::work_struct) {
-    // SAFETY: by this function's requirement, and a `Source` outlives its
-    // callbacks; `Inner` is `repr(C)`.
-    let inner = unsafe { &*work.cast::<Inner<T>>() };
+    // SAFETY: by this function's requirement, and a `Source` outlives its callbacks.
+    let item = unsafe { Inner::<T>::value_of(work) };
     // SAFETY: nobody but this function looks at it, and no two workers run one
     // work item of one queue at a time.
-    unsafe { &mut *inner.item.get() }.run();
+    unsafe { &mut *item.get() }.run();
 }

@@ -10,7 +10,7 @@
 //! | write(2), pwrite(2) | any bytes | all of them; the read position is 0 again | `EFBIG` over `max_mib`, `ENOMEM`, `EFAULT` |
 //! | read(2), pread(2) | buffer | the sorted set from the position on; 0 at its end | `EINVAL` if there is a part of a number at the end, `ENOMEM`, `EFAULT`, `EINTR` |
 //! | lseek(2) | `SEEK_SET`, `SEEK_CUR` | the new position | `EINVAL` |
-//! | poll(2) | | always `POLLIN` and `POLLOUT` | |
+//! | poll(2) | | always `POLLIN` and `POLLOUT` | epoll(7): `EPERM` |
 //! | ioctl(2) `KSORT_GET_TYPE`, `_ORDER`, `_ALGORITHM` | `__u32 *` | 0 | `EFAULT` |
 //! | ioctl(2) `KSORT_SET_TYPE`, `_ORDER`, `_ALGORITHM` | `const __u32 *` | 0 | `EINVAL` for a value there is not, `EFAULT`; `EBUSY` for another type while the set is not empty |
 //! | ioctl(2) `KSORT_GET_STATS` | `struct ksort_stats *` | 0 | `EFAULT` |
@@ -42,13 +42,14 @@ use lkm::{
     cpumask::num_online_cpus,
     fs::File,
     kvec::KVVec,
-    miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
+    miscdevice::{FileOperations, MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
     new_semaphore,
     prelude::*,
     sync::{Arc, Guard, Semaphore, SemaphoreBackend},
     task::{cond_resched, with_current, Task},
     time::{Delta, Instant},
-    uaccess::{from_bytes_mut, AsBytes, UserSlice, UserSliceReader, UserSliceWriter},
+    transmute::{from_bytes_mut, AsBytes, FromBytes},
+    uaccess::{UserSlice, UserSliceReader, UserSliceWriter},
     workqueue::Queue,
 };
 use sort::{parallel, radix, Algorithm, Outcome, Platform, Word};
@@ -144,7 +145,7 @@ impl Session {
         }
     }
 
-    fn write(&mut self, buffer: &mut UserSliceReader) -> Result<usize> {
+    fn write(&mut self, buffer: &mut UserSliceReader<'_>) -> Result<usize> {
         let count = buffer.len();
         // A set that was read stays until the new one is there.
         let mut new_set = KVVec::new();
@@ -169,7 +170,7 @@ impl Session {
     fn read(
         &mut self,
         queue: &Queue,
-        buffer: &mut UserSliceWriter,
+        buffer: &mut UserSliceWriter<'_>,
         position: &mut i64,
     ) -> Result<usize> {
         if self.sorted != Some(self.settings) {
@@ -192,7 +193,11 @@ impl Session {
         }
     }
 
-    fn sort_words<W: Word + AsBytes, const D: usize>(&mut self, kernel: &Kernel<'_>) -> Result {
+    #[cold]
+    fn sort_words<W: Word + AsBytes + FromBytes, const D: usize>(
+        &mut self,
+        kernel: &Kernel<'_>,
+    ) -> Result {
         let len = from_bytes_mut::<W>(&mut self.set).ok_or(EINVAL)?.len();
         let cpus = num_online_cpus();
         let wanted = match self.settings.algorithm {
@@ -234,7 +239,7 @@ impl Session {
 
     /// On an error the set is as it was; if the sort was told to stop, it has
     /// its numbers in another order.
-    fn sort_by<W: Word + AsBytes, const D: usize>(
+    fn sort_by<W: Word + AsBytes + FromBytes, const D: usize>(
         &mut self,
         kernel: &Kernel<'_>,
         algorithm: Algorithm,
@@ -322,6 +327,12 @@ impl OpenFile {
 impl MiscDevice for OpenFile {
     type Shared = Arc<Queue>;
     const SEEKABLE: bool = true;
+    const FILE_OPERATIONS: FileOperations<Self> = FileOperations {
+        read: Some(Self::read),
+        write: Some(Self::write),
+        ioctl: Some(Self::ioctl),
+        ..FileOperations::NONE
+    };
 
     fn open(queue: &Arc<Queue>, _file: &File) -> Result<Self> {
         Ok(OpenFile {
@@ -329,15 +340,22 @@ impl MiscDevice for OpenFile {
             queue: queue.clone(),
         })
     }
+}
 
-    fn read(&self, file: &File, buffer: &mut UserSliceWriter, position: &mut i64) -> Result<usize> {
+impl OpenFile {
+    fn read(
+        &self,
+        file: &File,
+        buffer: &mut UserSliceWriter<'_>,
+        position: &mut i64,
+    ) -> Result<usize> {
         self.session(file)?.read(&self.queue, buffer, position)
     }
 
     fn write(
         &self,
         file: &File,
-        buffer: &mut UserSliceReader,
+        buffer: &mut UserSliceReader<'_>,
         position: &mut i64,
     ) -> Result<usize> {
         if buffer.is_empty() {

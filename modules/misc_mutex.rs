@@ -6,13 +6,17 @@
 //! messages are copied from and to userland with the lock held. The price: if a
 //! page of one user has to come from a disk first, everybody waits.
 //!
+//! `with` lends a closure what the mutex guards, and is all that a read or a write
+//! needs. `lock`, as `stats` has it, returns a guard, which may be kept for longer
+//! than a closure lasts; what that makes possible costs some instructions more.
+//!
 //! The calls of the node are in `misc/device.rs`; what is here is the guarding.
 #[path = "misc/device.rs"]
 mod device;
 #[path = "misc/page.rs"]
 mod page;
 
-use device::{copy_in, Guarded, Message, OpenFile, Text};
+use device::{copy_in, Guarded, Message, OpenFile};
 use lkm::{
     miscdevice::MiscDeviceRegistration,
     new_mutex,
@@ -57,21 +61,22 @@ impl Guarded for Mutex<Message> {
     fn copy_out(
         &self,
         page: &Page,
-        buffer: &mut UserSliceWriter,
+        buffer: &mut UserSliceWriter<'_>,
         position: &mut i64,
     ) -> Result<usize> {
-        let message = self.lock();
-        page.read(|| &message.text, buffer, position)
+        self.with(|message| page.read(|text| *text = message.text, buffer, position))
     }
 
     #[inline]
-    fn replace(&self, buffer: &mut UserSliceReader) -> Result {
-        let mut message = self.lock();
-        // Whole before it replaces the old one: half of it may be unreadable.
-        let mut text = Text::new();
-        copy_in(&mut text, buffer)?;
-        *message = message.successor(&text);
-        Ok(())
+    fn replace(&self, buffer: &mut UserSliceReader<'_>) -> Result {
+        self.with(|message| {
+            // Whole before it replaces the old one: half of it may be unreadable.
+            let mut new = Message::empty();
+            copy_in(&mut new.text, buffer)?;
+            new.follow(message);
+            *message = new;
+            Ok(())
+        })
     }
 
     fn stats(&self, stats: &mut uapi::misc_stats) {

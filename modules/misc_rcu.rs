@@ -21,13 +21,13 @@ mod live;
 #[path = "misc/page.rs"]
 mod page;
 
-use device::{copy_in, Guarded, Message, OpenFile, Text};
+use device::{copy_in, Guarded, Message, OpenFile};
 use live::Live;
 use lkm::{
     miscdevice::MiscDeviceRegistration,
     new_rcu_pointer,
     prelude::*,
-    sync::rcu,
+    sync::rcu::{self, Prepared},
     uaccess::{UserSliceReader, UserSliceWriter},
 };
 use page::Page;
@@ -74,23 +74,21 @@ impl Guarded for Published {
     fn copy_out(
         &self,
         page: &Page,
-        buffer: &mut UserSliceWriter,
+        buffer: &mut UserSliceWriter<'_>,
         position: &mut i64,
     ) -> Result<usize> {
         // A copy: reading ends before anything sleeps.
-        let current = || rcu::with_read_lock(|guard| self.read(guard).text);
+        let current = |text: &mut _| rcu::with_read_lock(|guard| *text = self.read(guard).text);
         page.read(current, buffer, position)
     }
 
     #[inline]
-    fn replace(&self, buffer: &mut UserSliceReader) -> Result {
-        let mut text = Text::new();
-        copy_in(&mut text, buffer)?;
-        let mut writer = self.lock();
-        let new = Live::new(writer.successor(&text));
-        let old = writer.replace(new)?;
+    fn replace(&self, buffer: &mut UserSliceReader<'_>) -> Result {
+        // Read right into where it stays: nobody sees it before it is published.
+        let mut new = Prepared::new(Live::new(Message::empty()))?;
+        copy_in(&mut new.text, buffer)?;
+        let old = self.publish(new, |new, current| new.follow(current));
         // The next writer need not wait for the grace period of this one.
-        drop(writer);
         if module_parameters::deferred.value() {
             old.call_rcu();
         } else {

@@ -23,7 +23,7 @@ mod device;
 #[path = "misc/live.rs"]
 mod live;
 
-use device::{copy_in, Guarded, Message, OpenFile, Text};
+use device::{copy_in, Guarded, Message, OpenFile};
 use live::Live;
 use lkm::{
     miscdevice::MiscDeviceRegistration,
@@ -103,18 +103,18 @@ impl Guarded for Refcounted {
     fn copy_out(
         &self,
         opened: &Reference,
-        buffer: &mut UserSliceWriter,
+        buffer: &mut UserSliceWriter<'_>,
         position: &mut i64,
     ) -> Result<usize> {
         buffer.simple_read_from_buffer(position, &opened.message.text)
     }
 
     #[inline]
-    fn replace(&self, buffer: &mut UserSliceReader) -> Result {
-        let mut text = Text::new();
-        copy_in(&mut text, buffer)?;
+    fn replace(&self, buffer: &mut UserSliceReader<'_>) -> Result {
+        let mut new = Live::new(Message::empty());
+        copy_in(&mut new.text, buffer)?;
         let mut current = self.current.lock();
-        let new = Live::new(current.successor(&text));
+        new.follow(&current);
         *current = Arc::try_new(new)?;
         Ok(())
     }

@@ -11,7 +11,7 @@ mod device;
 #[path = "misc/page.rs"]
 mod page;
 
-use device::{copy_in, Guarded, Message, OpenFile, Text};
+use device::{copy_in, Guarded, Message, OpenFile};
 use lkm::{
     miscdevice::MiscDeviceRegistration,
     new_rwsem,
@@ -56,20 +56,21 @@ impl Guarded for RwSemaphore<Message> {
     fn copy_out(
         &self,
         page: &Page,
-        buffer: &mut UserSliceWriter,
+        buffer: &mut UserSliceWriter<'_>,
         position: &mut i64,
     ) -> Result<usize> {
         let message = self.read();
-        page.read(|| &message.text, buffer, position)
+        page.read(|text| *text = message.text, buffer, position)
     }
 
     #[inline]
-    fn replace(&self, buffer: &mut UserSliceReader) -> Result {
+    fn replace(&self, buffer: &mut UserSliceReader<'_>) -> Result {
         let mut message = self.write();
         // Whole before it replaces the old one: half of it may be unreadable.
-        let mut text = Text::new();
-        copy_in(&mut text, buffer)?;
-        *message = message.successor(&text);
+        let mut new = Message::empty();
+        copy_in(&mut new.text, buffer)?;
+        new.follow(&message);
+        *message = new;
         Ok(())
     }
 

@@ -19,7 +19,7 @@ mod device;
 #[path = "misc/page.rs"]
 mod page;
 
-use device::{copy_in, Guarded, Message, OpenFile, Text};
+use device::{copy_in, Guarded, Message, OpenFile};
 use lkm::{
     miscdevice::MiscDeviceRegistration,
     new_spinlock,
@@ -69,26 +69,32 @@ impl Guarded for SpinLock<Message> {
     fn copy_out(
         &self,
         page: &Page,
-        buffer: &mut UserSliceWriter,
+        buffer: &mut UserSliceWriter<'_>,
         position: &mut i64,
     ) -> Result<usize> {
         // A copy: the lock is released before anything sleeps.
-        page.read(|| self.lock().text, buffer, position)
+        page.read(
+            |text| self.with(|message| *text = message.text),
+            buffer,
+            position,
+        )
     }
 
     #[inline]
-    fn replace(&self, buffer: &mut UserSliceReader) -> Result {
+    fn replace(&self, buffer: &mut UserSliceReader<'_>) -> Result {
         if module_parameters::buggy.value() {
             let mut message = self.lock();
-            let mut text = Text::new();
-            copy_in(&mut text, buffer)?;
-            *message = message.successor(&text);
+            let mut new = Message::empty();
+            copy_in(&mut new.text, buffer)?;
+            new.follow(&message);
+            *message = new;
             return Ok(());
         }
-        let mut text = Text::new();
-        copy_in(&mut text, buffer)?;
+        let mut new = Message::empty();
+        copy_in(&mut new.text, buffer)?;
         let mut message = self.lock();
-        *message = message.successor(&text);
+        new.follow(&message);
+        *message = new;
         Ok(())
     }
 

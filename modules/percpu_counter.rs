@@ -18,7 +18,7 @@
 //! | write(2), pwrite(2) | bytes | all of them: an event, and so many bytes, on the CPU that runs this | `EFAULT`, `EINTR` (killed) |
 //! | read(2), pread(2) | buffer | the table from the position on; 0 at its end | `EFAULT` |
 //! | lseek(2) | `SEEK_SET`, `SEEK_CUR` | the new position | `EINVAL`: any other, or below 0 |
-//! | poll(2) | | always `POLLIN` and `POLLOUT` | |
+//! | poll(2) | | always `POLLIN` and `POLLOUT` | epoll(7): `EPERM` |
 //! | ioctl(2) `PERCPU_COUNTER_GET_CPU` | `struct percpu_counter_cpu *` | 0 | `ENXIO` (no such CPU), `EFAULT` |
 //! | ioctl(2) `PERCPU_COUNTER_GET_TOTAL` | `struct percpu_counter_total *` | 0 | `EFAULT` |
 //! | ioctl(2) `PERCPU_COUNTER_RESET` | | 0 | `EBADF`, if not open for writing |
@@ -42,7 +42,7 @@ use lkm::{
     cpuhp::HotplugState,
     cpumask::{nr_cpu_ids, Cpu},
     fs::File,
-    miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
+    miscdevice::{FileOperations, MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
     new_mutex,
     percpu::with_preempt_disabled,
     prelude::*,
@@ -115,6 +115,12 @@ impl OpenFile {
 impl MiscDevice for OpenFile {
     type Shared = Arc<Statistics>;
     const SEEKABLE: bool = true;
+    const FILE_OPERATIONS: FileOperations<Self> = FileOperations {
+        read: Some(Self::read),
+        write: Some(Self::write),
+        ioctl: Some(Self::ioctl),
+        ..FileOperations::NONE
+    };
 
     fn open(statistics: &Arc<Statistics>, _file: &File) -> Result<Self> {
         Ok(OpenFile {
@@ -122,18 +128,20 @@ impl MiscDevice for OpenFile {
             table: new_mutex!(Table::new()?, "percpu_counter_table")?,
         })
     }
+}
 
+impl OpenFile {
     fn read(
         &self,
         _file: &File,
-        buffer: &mut UserSliceWriter,
+        buffer: &mut UserSliceWriter<'_>,
         position: &mut i64,
     ) -> Result<usize> {
         self.table.lock().read(&self.statistics, buffer, position)
     }
 
     /// Reads the bytes, though nobody wants them: a bad pointer is an error.
-    fn write(&self, _file: &File, buffer: &mut UserSliceReader, _: &mut i64) -> Result<usize> {
+    fn write(&self, _file: &File, buffer: &mut UserSliceReader<'_>, _: &mut i64) -> Result<usize> {
         let len = buffer.len();
         if len == 0 {
             return Ok(0);

@@ -32,7 +32,7 @@ use lkm::{
     hrtimer::{HrTimer, HrTimerCallback, HrTimerRestart},
     irq::{smp_processor_id, with_irqs_disabled},
     kfifo::Kfifo,
-    miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
+    miscdevice::{FileOperations, MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
     new_mutex, new_spinlock, new_spinlock_irq, new_timer, new_wait_queue, new_work,
     prelude::*,
     ring::{spsc, Consumer, Producer},
@@ -120,7 +120,7 @@ impl Sink {
 
     /// Takes bytes for a reader, as many as there are and as fit; 0 if there
     /// are none.
-    fn take(&self, buffer: &mut UserSliceWriter) -> Result<usize> {
+    fn take(&self, buffer: &mut UserSliceWriter<'_>) -> Result<usize> {
         loop {
             let (taken, left) = self.take_nofault(buffer);
             if taken > 0 || left == 0 {
@@ -137,7 +137,7 @@ impl Sink {
 
     /// Moves bytes from the fifo to `buffer` until one of them ends or a page
     /// is not in memory. The number of bytes that were moved, and that are left.
-    fn take_nofault(&self, buffer: &mut UserSliceWriter) -> (usize, usize) {
+    fn take_nofault(&self, buffer: &mut UserSliceWriter<'_>) -> (usize, usize) {
         let mut fifo = self.fifo.lock();
         if fifo.is_empty() {
             return (0, 0);
@@ -368,6 +368,12 @@ struct Reader {
 
 impl MiscDevice for Reader {
     type Shared = Arc<Device>;
+    const FILE_OPERATIONS: FileOperations<Self> = FileOperations {
+        read: Some(Self::read),
+        ioctl: Some(Self::ioctl),
+        poll: Some(Self::poll),
+        ..FileOperations::NONE
+    };
 
     fn open(device: &Arc<Device>, _file: &File) -> Result<Self> {
         let mut pipeline = device.pipeline.lock();
@@ -379,8 +385,10 @@ impl MiscDevice for Reader {
             device: device.clone(),
         })
     }
+}
 
-    fn read(&self, file: &File, buffer: &mut UserSliceWriter, _: &mut i64) -> Result<usize> {
+impl Reader {
+    fn read(&self, file: &File, buffer: &mut UserSliceWriter<'_>, _: &mut i64) -> Result<usize> {
         let sink = &self.device.sink;
         loop {
             let taken = sink.take(buffer)?;

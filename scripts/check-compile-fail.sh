@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Usage: check-compile-fail.sh KDIR
+# Usage: check-compile-fail.sh KDIR FOLDER
 #
-# Compiles each file of tests/compile_fail as Kbuild has compiled the modules,
-# which are there, for KDIR. A file must fail with one error, at the line that
-# says `//~ ERROR` and with the code or words that follow there; one without
-# such a line must compile. Status 1 if any does not.
+# Compiles each file of tests/compile_fail as Kbuild has compiled the modules in
+# FOLDER, for KDIR. A file must fail with one error, at the line that
+# says `//~ ERROR` and with the code or words that follow there. One that says
+# `//~ REFUSED`, there or in a file of the folder that has its name, must be refused
+# before it is compiled, in one line with what follows there. One without such a line
+# must compile. Status 1 if any does not.
 set -euo pipefail
 
 fail() {
@@ -16,14 +18,19 @@ fail() {
 
 kdir=$1
 tests=$PWD/tests/compile_fail
-built=modules/.hello.o.cmd
+folder=$(realpath "$2")
+built=$folder/modules/.hello.bc.cmd
+[ -f "$built" ] || built=$folder/modules/.hello.o.cmd
 [ -f "$built" ] || fail "$built is not there, and says how modules are compiled; build them first, with make"
 
-# "cmd_FILE := COMMAND; …", as make reads it.
+# "cmd_FILE := CHECK SOURCE DEPFILE COMMAND; …", as make reads it.
+source=$folder/modules/hello.rs
 command=$(sed -n 's/^cmd_[^ ]* := //p' "$built" | sed -e 's/; .*//' -e 's/\$\$/$/g')
-source=$PWD/modules/hello.rs
-case $command in
-*" --crate-name hello "*" $source") ;;
+check=${command%%" $source "*}
+command=${command#"$check $source "}
+command=${command#* }
+case $check,$command in
+*/check-module.sh,*" --crate-name hello "*) ;;
 *) fail "$built does not say how $source was compiled; make clean, and build the modules again" ;;
 esac
 
@@ -31,26 +38,37 @@ made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
 # What is not for one file only. The variable is what Kbuild exports.
 export RUSTC_BOOTSTRAP=1
-command=$(sed -E 's/ --(crate-name|out-dir) [^ ]+| --emit=[^ ]+//g' <<<"${command% "$source"}")
-command+=" --out-dir $made --emit=metadata --error-format=short"
+command=$(sed -E 's/ --(crate-name|out-dir) [^ ]+//g' <<<"$command")
+command+=" --out-dir $made --error-format=short"
 
 # Says what is wrong with a file, if anything is.
 fault() {
-	local file=$1 marked errors said=$made/said status=0 line words
-	marked=$(grep -n '//~ ERROR ' "$file") || [ $? = 1 ]
-	(cd "$kdir" && eval "$command --crate-name $(basename "$file" .rs) $file") >"$said" 2>&1 || status=$?
-	errors=$(sed -n "s|^$file:||p" "$said")
+	local file=$1 said=$made/said status=0 marked errors place kind words name
+	name=$(basename "$file" .rs)
+	marked=$(grep -rn '//~ ' "$file" $(ls -d "${file%.rs}" 2>/dev/null)) || [ $? = 1 ]
+	[ -d "${file%.rs}" ] || marked=${marked:+$file:$marked}
+	place=$(cut -d: -f1,2 <<<"$marked") words=${marked#*//~ }
+	kind=${words%% *} words=${words#* }
+
+	(cd "$kdir" && eval "$check $file $made/depfile $command --crate-name $name") >"$said" 2>&1 || status=$?
+	if [ $status != 0 ]; then
+		errors=$(sed -n "s|^rlkm: ||p" "$said")
+		[ "$kind" = REFUSED ] || { echo "is refused, and no line says //~ REFUSED"; return; }
+	else
+		(cd "$kdir" && eval "$command --crate-name $name --emit=metadata $file") >"$said" 2>&1 || status=$?
+		errors=$(grep "^$tests/" "$said") || [ $? = 1 ]
+		[ "$kind" != REFUSED ] || { echo "is not refused, and a line says that it must be: $words"; return; }
+	fi
 	[ $status = 0 ] || [ -n "$errors" ] || fail "rustc fails on its own: $(cat "$said")"
-	line=${marked%%:*} words=${marked#*//~ ERROR }
 
 	if [ -z "$marked" ]; then
 		[ $status = 0 ] || echo "does not compile, and no line says //~ ERROR"
 	elif [ $status = 0 ]; then
-		echo "compiles, and line $line says that it must not: $words"
+		echo "compiles, and line ${place##*:} says that it must not: $words"
 	elif [[ $marked == *$'\n'* || $errors == *$'\n'* ]]; then
 		echo "has more than one error; a file for each tells which of them is missed"
-	elif [[ $errors != "$line:"*": error"*"$words"* ]]; then
-		echo "fails, but not at line $line with: $words"
+	elif [[ $errors != "$place:"*"$words"* ]]; then
+		echo "fails, but not at line ${place##*:} with: $words"
 	fi
 }
 

@@ -6,20 +6,22 @@
 # Tells whether modules can be built against the kernel tree KDIR, before
 # anything is compiled: one line on stderr that says what is wrong and what to
 # do next, and status 1; or, on stdout, the arguments with which Kbuild is to
-# be called. RUSTC, BINDGEN, LLVM and CROSS_COMPILE are taken from the
+# be called. RUSTC, BINDGEN, LLVM, CROSS_COMPILE and LIBCLANG_PATH are taken from the
 # environment; what is not given there follows from the tree's .config.
 set -eu
-
-# As the XDG specification has it, a relative path does not count.
-case ${XDG_CACHE_HOME:-} in
-/*) cache=$XDG_CACHE_HOME/rlkm ;;
-*) cache=$HOME/.cache/rlkm ;;
-esac
+unset CDPATH
 
 fail() {
-	echo "rlkm: $1" >&2
+	printf 'rlkm: %s\n' "$1" >&2
 	exit 1
 }
+
+# Where setup.sh puts bindgen, if anywhere. As the XDG specification has it, a
+# relative path does not count.
+case ${XDG_CACHE_HOME:-} in
+/*) cache=$XDG_CACHE_HOME/rlkm ;;
+*) cache=${HOME:+$HOME/.cache/rlkm} ;;
+esac
 
 # The value of option $1 in the tree's .config, without quotes; empty if unset.
 config() {
@@ -47,26 +49,41 @@ version_of() {
 	"$1" --version workaround-for-0.69.0 2>/dev/null || echo "a command that does not run"
 }
 
+# $1 is the name of a tool that was given or found, which must be there and run.
+runs() {
+	"$1" --version >/dev/null 2>&1
+}
+
+# One of the tools $3…, with $1 before and $2 after each name, that does not run.
+missing_of() (
+	prefix=$1 suffix=$2
+	shift 2
+	for tool; do
+		runs "$prefix$tool$suffix" || echo "$prefix$tool$suffix" &
+	done | head -n 1
+)
+
+missing_beside_clang() {
+	missing_of "$1" "$2" ld.lld llvm-ar llvm-nm llvm-objcopy llvm-strip
+}
+
 [ $# = 2 ] || fail "usage: $0 KDIR ARCH"
 arch=$2
+"${0%/*}/check-arguments.sh" "CURDIR=$PWD" "KDIR=$1" "ARCH=$arch" >/dev/null || exit 1
 case $arch in
 arm64) option=CONFIG_ARM64 triple=aarch64-linux-gnu- machine=aarch64 ;;
 x86_64) option=CONFIG_X86_64 triple=x86_64-linux-gnu- machine=x86_64 ;;
 *) fail "ARCH=$arch is not supported; give ARCH=arm64 or ARCH=x86_64" ;;
 esac
 
-# Kbuild takes file names apart at spaces, and so does make.
-case $PWD$1 in
-*[[:space:]]*) fail "Kbuild cannot work with a space in a path, and '$PWD' or KDIR='$1' has one; move it" ;;
-esac
-kdir=$(cd "$1" 2>/dev/null && pwd) ||
+kdir=$(cd -- "$1" 2>/dev/null && pwd) ||
 	fail "KDIR=$1 is not there; give the path of a built 6.1 kernel tree, or leave KDIR out to use the lab's"
 
 # A build folder made by O= has a Makefile that only includes the source's.
 source=$kdir
 if [ -f "$kdir/Makefile" ]; then
 	stub=$(sed -n 's,^include \([^$]*\)/Makefile$,\1,p' "$kdir/Makefile")
-	[ -z "$stub" ] || source=$(cd "$kdir" && cd "$stub" 2>/dev/null && pwd) ||
+	[ -z "$stub" ] || source=$(cd -- "$kdir" && cd -- "$stub" 2>/dev/null && pwd) ||
 		fail "KDIR=$kdir was built from the source in $stub, which is not there; put it back or give another KDIR"
 fi
 version=
@@ -112,30 +129,90 @@ if [ -n "${BINDGEN:-}" ]; then
 		fail "BINDGEN=$BINDGEN is $(version_of "$BINDGEN"), but KDIR=$kdir was built with $want; give BINDGEN=/path/to/that/bindgen"
 else
 	bindgen=$(of_version "$want" bindgen "$cache/tools/bindgen-${want#bindgen }/bin/bindgen") ||
-		fail "no $want on PATH or in $cache/tools, and KDIR=$kdir was built with it; run scripts/setup.sh (it installs bindgen 0.56.0), or give BINDGEN=/path/to/bindgen"
+		fail "no $want on PATH${cache:+ or in $cache/tools}, and KDIR=$kdir was built with it; run scripts/setup.sh (it installs bindgen 0.56.0), or give BINDGEN=/path/to/bindgen"
 fi
 
 # The C compiler compiles each module's .mod.c, and lkm's helpers.
 compiler=$(config CONFIG_CC_VERSION_TEXT)
-if [ -n "${LLVM:-}" ]; then
-	c_tools=LLVM=$LLVM
-elif [ "$(config CONFIG_CC_IS_CLANG)" = y ]; then
+if [ "$(config CONFIG_CC_IS_CLANG)" = y ]; then
 	major=$(($(config CONFIG_CLANG_VERSION) / 10000))
-	if clang --version 2>/dev/null | grep -qxF "$compiler"; then
-		c_tools=LLVM=1
-	elif command -v "clang-$major" >/dev/null; then
-		c_tools=LLVM=-$major
-	else
-		fail "no clang-$major on PATH, and KDIR=$kdir was built with $compiler; install clang-$major, lld-$major and llvm-$major, or give LLVM=/path/to/their/bin/"
-	fi
+	needed="KDIR=$kdir was built with $compiler"
+	install="install clang-$major, lld-$major and llvm-$major, or give LLVM=/path/to/their/bin/"
+	case ${LLVM:-} in
+	'')
+		if clang --version 2>/dev/null | grep -qxF "$compiler" && [ -z "$(missing_beside_clang '' '')" ]; then
+			llvm=1
+		elif command -v "clang-$major" >/dev/null; then
+			llvm=-$major
+		else
+			fail "no clang-$major on PATH, and $needed; $install"
+		fi
+		;;
+	-* | */) llvm=$LLVM ;;
+	*/*) llvm=$LLVM/ ;;
+	*) llvm=1 ;;
+	esac
+	case $llvm in
+	-*) prefix='' suffix=$llvm ;;
+	*/) prefix=$llvm suffix='' ;;
+	*) prefix='' suffix='' ;;
+	esac
+	said=${LLVM:+LLVM=$LLVM: }
+	clang=$(command -v "${prefix}clang$suffix") ||
+		fail "${said}no ${prefix}clang$suffix, and $needed; $install"
+	case $("$clang" --version 2>/dev/null) in
+	*'clang version '*) ;;
+	*) fail "${said}$clang is $(version_of "$clang" | head -n 1), and no clang; $needed; $install" ;;
+	esac
+	missing=$(missing_beside_clang "$prefix" "$suffix")
+	[ -z "$missing" ] ||
+		fail "${said}$missing is not there or does not run, and goes with $clang; $install"
+	# clang follows ARCH; a CROSS_COMPILE that is exported for gcc may say another.
+	c_tools="LLVM=$llvm CROSS_COMPILE="
+	[ "$(config CONFIG_AS_IS_LLVM)" != y ] || c_tools="$c_tools LLVM_IAS=1"
 else
+	[ -z "${LLVM:-}" ] ||
+		fail "LLVM=$LLVM names clang, but KDIR=$kdir was built with $compiler; leave LLVM out, or build the tree again with clang"
 	# "aarch64-linux-gnu-gcc (Debian …) 12.2.0": the prefix is the tree's own.
 	prefix=${compiler%%gcc*}
 	[ -n "$prefix" ] || [ "$(uname -m)" = "$machine" ] || prefix=$triple
 	prefix=${CROSS_COMPILE:-$prefix}
-	command -v "${prefix}gcc" >/dev/null ||
+	command -v -- "${prefix}gcc" >/dev/null ||
 		fail "no ${prefix}gcc on PATH, and KDIR=$kdir was built with $compiler; install it, or give CROSS_COMPILE=prefix-of-yours-"
-	c_tools=CROSS_COMPILE=$prefix
+	missing=$(missing_of "$prefix" '' gcc ld ar nm objcopy strip)
+	[ -z "$missing" ] ||
+		fail "$missing is not there or does not run, and KDIR=$kdir was built with $compiler; install gcc and binutils for $arch, or give CROSS_COMPILE=prefix-of-yours-"
+	clang=
+	c_tools="LLVM= CROSS_COMPILE=$prefix"
 fi
 
-echo "-C $kdir ARCH=$arch $c_tools RUSTC=$rustc HOSTRUSTC=$rustc BINDGEN=$bindgen"
+# bindgen would take the newest libclang that it finds, and may not understand it.
+# libclang lies beside its clang: /usr/lib/llvm-14/bin/clang, /usr/lib/llvm-14/lib.
+libclang_in() {
+	for library in "$1"/libclang.so* "$1"/libclang-[0-9]*.so*; do
+		[ ! -f "$library" ] || return 0
+	done
+	return 1
+}
+if [ -n "${LIBCLANG_PATH:-}" ]; then
+	libclang=$LIBCLANG_PATH
+	libclang_in "$libclang" || [ -f "$libclang" ] ||
+		fail "LIBCLANG_PATH=$libclang has no libclang; give the folder of one that bindgen understands, as in LIBCLANG_PATH=/usr/lib/llvm-14/lib, or leave it out"
+else
+	libclang=
+	[ -z "$clang" ] || libclang=$(dirname "$(dirname "$(realpath "$clang")")")/lib
+	if ! libclang_in "$libclang"; then
+		# That of a gcc, or of a clang whose tools lie elsewhere: bindgen 0.56 understands these.
+		libclang=
+		for version in 15 14 13 12 11; do
+			! libclang_in "/usr/lib/llvm-$version/lib" || {
+				libclang=/usr/lib/llvm-$version/lib
+				break
+			}
+		done
+	fi
+fi
+
+[ -n "$clang" ] || [ ! -x "$libclang/../bin/clang" ] || clang=$libclang/../bin/clang
+
+echo "-C $kdir ARCH=$arch $c_tools RUSTC=$rustc HOSTRUSTC=$rustc BINDGEN=$bindgen${libclang:+ LIBCLANG_PATH=$libclang}${clang:+ CLANG_PATH=$clang}"

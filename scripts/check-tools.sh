@@ -11,7 +11,7 @@ set -euo pipefail
 # As the XDG specification has it, a relative path does not count.
 case ${XDG_CACHE_HOME:-} in
 /*) cache=$XDG_CACHE_HOME/rlkm ;;
-*) cache=$HOME/.cache/rlkm ;;
+*) cache=${HOME:+$HOME/.cache/rlkm} ;;
 esac
 llvm=${LLVM:--14}
 case $llvm in

@@ -29,8 +29,12 @@ bindgen_version=0.56.0
 # As the XDG specification has it, a relative path does not count.
 case ${XDG_CACHE_HOME:-} in
 /*) cache=$XDG_CACHE_HOME/rlkm ;;
-*) cache=$HOME/.cache/rlkm ;;
+*) cache=${HOME:+$HOME/.cache/rlkm} ;;
 esac
+[ -n "$cache" ] || {
+	echo 'rlkm: neither XDG_CACHE_HOME nor HOME is set; set one, what is built once is kept there' >&2
+	exit 1
+}
 bindgen=$cache/tools/bindgen-$bindgen_version
 log=$cache/log/setup-$(date +%Y%m%d-%H%M%S)-$$.log
 ticker=

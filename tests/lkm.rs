@@ -8,7 +8,11 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use tests::{leaks_on_purpose, modinfo, rounds, until, Module};
+use nix::poll::{poll, PollFd, PollFlags};
+use tests::transfer::{aio, epoll_add, part, part_mut, readv, writev, Aio, Pipe};
+use tests::{
+    ioctl_at, leaks_on_purpose, modinfo, rounds, until, EdgeOfMemory, Module, Node, UNMAPPED,
+};
 
 #[path = "lkm/cpus.rs"]
 mod cpus;
@@ -24,6 +28,10 @@ fn load(case: &str) -> Module {
 
 fn open() -> std::io::Result<File> {
     OpenOptions::new().read(true).write(true).open(NODE)
+}
+
+fn open_node() -> Node {
+    Node::open(NODE, OpenOptions::new().read(true).write(true))
 }
 
 fn errno<T>(result: std::io::Result<T>) -> Option<Errno> {
@@ -83,6 +91,21 @@ fn unloading_stops_everything_that_runs() {
         assert_eq!(module.remove(), Ok(()));
         assert!(!Path::new(NODE).exists());
     }
+}
+
+/// Whoever does not stop what is armed must not arm it, and only lkm's `module!` sees to both.
+#[test]
+fn nothing_is_armed_before_the_module_has_begun() {
+    let mut module = Module::load("not_begun", &[]).unwrap();
+    let said: Vec<String> = module.lines().into_iter().map(|line| line.text).collect();
+    assert_eq!(
+        said,
+        [
+            "not_begun: stopped 1, added 0",
+            "not_begun: stopped 0, added 1",
+            "not_begun: stopped 1, quiesced 2",
+        ]
+    );
 }
 
 /// Timers of 1 ms and 50 us, and all that they set going, are leaked by safe code. If one of them
@@ -149,7 +172,30 @@ fn what_sleeps_is_refused_in_an_interrupt() {
         assert!(lines.iter().any(|line| line.text == refused), "{lines:?}");
         module.expect_refusal("lkm: an interrupt handler tried to ");
         assert_eq!(module.remove(), Ok(()));
+        let counted = "lkm_test: 1 handle was dropped where one must not sleep, and leaked";
+        let lines = module.lines();
+        assert!(lines.iter().any(|line| line.text == counted), "{lines:?}");
         thread::sleep(Duration::from_millis(20));
+    });
+}
+
+#[test]
+fn handles_that_leak_are_counted_for_who_unloads_the_module() {
+    leaks_on_purpose(|| {
+        let mut module = load("drop_with_irqs_off");
+        module.expect_refusal("lkm: a thread tried to sleep in atomic context");
+        assert_eq!(module.remove(), Ok(()));
+        let lines = module.lines();
+        let counted = "lkm_test: 3 handles were dropped where one must not sleep, and leaked";
+        assert_eq!(lines.last().map(|line| line.text.as_str()), Some(counted));
+        assert_eq!(lines.last().map(|line| line.level), Some(4));
+        drop(module);
+
+        let mut module = load("locks");
+        assert_eq!(module.remove(), Ok(()));
+        let lines = module.lines();
+        let counts = lines.iter().any(|line| line.text.ends_with(" and leaked"));
+        assert!(!counts, "nothing leaked: {lines:?}");
     });
 }
 
@@ -236,6 +282,95 @@ fn user_memory_is_refused_with_interrupts_off() {
     let refused = unsafe { libc::ioctl(file.as_raw_fd(), 0x4c02, bytes.as_mut_ptr()) };
     assert_eq!((refused, bytes), (1, [0; 8]));
     module.expect_refusal("lkm: a thread tried to sleep in atomic context");
+}
+
+#[test]
+fn what_a_vector_or_a_pipe_brings_is_refused_with_interrupts_off_too() {
+    let mut module = load("everything");
+    let node = open_node();
+    let mut bytes = [0; 101];
+    let (one, two) = bytes.split_at_mut(50);
+    let parts = [part_mut(one), part_mut(two)];
+    assert_eq!(readv(&node, &parts, None), Err(Errno::EFAULT));
+    assert_eq!(writev(&node, &parts, None), Err(Errno::EFAULT));
+    assert_eq!(bytes, [0; 101]);
+    let pipe = Pipe::of(&[b'x'; 101]);
+    assert_eq!(pipe.splice_to(&node, 101), Err(Errno::EFAULT));
+    assert_eq!(pipe.len(), 101);
+    assert_eq!(Pipe::new().splice_from(&node, 101), Err(Errno::EFAULT));
+    module.expect_refusal("lkm: a thread tried to sleep in atomic context");
+}
+
+/// Pages of the kernel's may have anything else in them.
+#[test]
+fn a_pipe_is_given_what_a_device_has_written_and_not_what_it_says() {
+    let _module = load("everything");
+    let node = open_node();
+    assert_eq!(node.read(100).map(|bytes| bytes.len()), Ok(100));
+    let mut pipe = Pipe::new();
+    for _ in 0..3 {
+        assert_eq!(pipe.splice_from(&node, 100), Ok(8));
+        assert_eq!((pipe.len(), pipe.take(8)), (8, b"xxxxxxxx".to_vec()));
+    }
+    let mut bytes = [0; 100];
+    let (one, two) = bytes.split_at_mut(3);
+    assert_eq!(readv(&node, &[part_mut(one), part_mut(two)], None), Ok(8));
+    assert_eq!(&bytes[..9], b"xxxxxxxx\0");
+    // Nor does it help to have it written elsewhere.
+    assert_eq!(pipe.splice_from(&node, 103), Ok(2));
+    assert_eq!(pipe.take(2), b"xy");
+}
+
+#[test]
+fn a_spin_lock_may_be_held_whatever_is_written_to() {
+    let _module = load("everything");
+    let node = open_node();
+    let mut pipe = Pipe::new();
+    assert_eq!(pipe.splice_from(&node, 102), Ok(8));
+    assert_eq!(pipe.take(8), b"xxxxxxxx");
+    // Pages that nobody has touched, of which the first part has the last byte.
+    let edge = EdgeOfMemory::of_pages(2);
+    let page = edge.before_the_edge(4096);
+    let parts = [(page - 1, 1), (page, 101)];
+    let mut got = 0;
+    while got < 8 {
+        got += readv(&node, &parts, None).expect("readv(2)");
+    }
+    assert_eq!(readv(&node, &[(UNMAPPED, 102)], None), Err(Errno::EFAULT));
+    assert_eq!(
+        node.read(102).as_deref().map(|bytes| &bytes[..8]),
+        Ok(&b"xxxxxxxx"[..])
+    );
+}
+
+/// As in C: what a device has no function for, the kernel answers.
+#[test]
+fn an_operation_that_a_device_does_not_name_is_not_there() {
+    leaks_on_purpose(|| {
+        let _module = load("registers_in_open");
+        let node = open_node();
+        let mut byte = [0];
+        for length in [0, 1] {
+            let bytes = &mut byte[..length];
+            assert_eq!(node.read(length), Err(Errno::EINVAL));
+            assert_eq!(node.write(bytes), Err(Errno::EINVAL));
+            assert_eq!(readv(&node, &[part_mut(bytes)], None), Err(Errno::EINVAL));
+            assert_eq!(writev(&node, &[part(bytes)], None), Err(Errno::EINVAL));
+            assert_eq!(
+                aio(&node, Aio::Read, part_mut(bytes), 0),
+                Err(Errno::EINVAL)
+            );
+            assert_eq!(aio(&node, Aio::Write, part(bytes), 0), Err(Errno::EINVAL));
+        }
+        assert_eq!(Pipe::new().splice_from(&node, 1), Err(Errno::EINVAL));
+        assert_eq!(Pipe::of(b"x").splice_to(&node, 1), Err(Errno::EINVAL));
+        assert_eq!(ioctl_at(&node, 0x4c02, UNMAPPED), Err(Errno::ENOTTY));
+        assert_eq!(epoll_add(&node), Err(Errno::EPERM));
+        let both = PollFlags::POLLIN | PollFlags::POLLOUT;
+        let mut fds = [PollFd::new(node.as_raw_fd(), both)];
+        assert_eq!(poll(&mut fds, 0), Ok(1));
+        assert_eq!(fds[0].revents(), Some(both));
+    });
 }
 
 #[test]

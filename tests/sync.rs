@@ -117,6 +117,28 @@ fn a_reference_count_that_overflows_warns_and_stays() {
 }
 
 #[test]
+fn a_closure_is_lent_the_data_for_as_long_as_the_lock_is_held() {
+    load("closures");
+}
+
+#[test]
+fn closures_and_guards_of_a_mutex_exclude_each_other() {
+    load("closures_and_guards");
+}
+
+#[test]
+fn what_is_prepared_for_readers_of_rcu_is_seen_once_it_is_published_or_dropped() {
+    let mut module = load("rcu_prepared");
+    module.expect_refusal("lkm: a thread tried to sleep in atomic context");
+}
+
+#[test]
+fn an_interrupt_has_a_semaphore_that_is_free_and_not_one_that_a_thread_has() {
+    let mut module = load("taken_in_interrupt");
+    module.expect_refusal("lkm: an interrupt handler tried to sleep");
+}
+
+#[test]
 fn readers_share_a_semaphore_and_writers_do_not() {
     load("semaphore");
 }

@@ -1,8 +1,11 @@
 //! The options that `run`, `shell` and `runner` share: which guest, with what in it.
 
-use crate::arch::{Arch, Named, ARCHES};
-use crate::variant::Variant;
-use crate::{cache, elf, tree};
+use crate::cache;
+use crate::guest::elf;
+use crate::kernels::arch::{Arch, Named, ARCHES};
+use crate::kernels::tree;
+use crate::kernels::variant::Variant;
+use crate::output::say;
 use anyhow::{bail, Context, Result};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -24,7 +27,7 @@ pub struct Options {
     #[arg(long, value_name = "N", env = "RLKM_CPUS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: u32,
     /// Memory, as QEMU writes it [default: 256M, and 512M for a kernel with KASAN]
-    #[arg(long, value_name = "SIZE", env = "RLKM_MEMORY")]
+    #[arg(long, value_name = "SIZE", env = "RLKM_MEMORY", value_parser = parse_memory)]
     memory: Option<String>,
     /// More words for the kernel's command line
     #[arg(
@@ -153,28 +156,32 @@ impl Options {
             return Ok(self.modules.clone());
         }
         let checkout = cache::checkout()?;
-        let mut found = files(&checkout)?;
+        let mut found = files(cache::given_modules().as_deref().unwrap_or(&checkout))?;
         if self.test_modules {
-            found.extend(files(&checkout.join("tests"))?);
+            found.extend(files(&cache::modules(&checkout).join("tests"))?);
         }
         let mut modules = Vec::new();
         for path in found {
             if path.extension() == Some(OsStr::new("ko")) {
                 match self.check_module(&path, kernel) {
                     Ok(()) => modules.push(path),
-                    Err(e) => eprintln!("lab: left out of the guest: {e}"),
+                    Err(e) => say!("left out of the guest: {e}"),
                 }
             }
         }
         Ok(modules)
     }
 
-    /// The programs that go into the guest: those named, and those that cargo built for it.
+    /// The programs that were named.
     pub fn programs(&self) -> Result<Vec<PathBuf>> {
-        let mut programs = self.programs.clone();
         for path in &self.programs {
             self.check_machine(path)?;
         }
+        Ok(self.programs.clone())
+    }
+
+    /// The programs that cargo built for the guest, but those of which one of that name was named.
+    pub fn built(&self) -> Result<Vec<PathBuf>> {
         let target = cache::target(&cache::checkout()?).join(self.arch().triple);
         let mut built: Vec<(std::time::SystemTime, PathBuf)> = Vec::new();
         for profile in ["debug", "release"] {
@@ -185,21 +192,22 @@ impl Options {
                 if is_program {
                     match self.check_machine(&path) {
                         Ok(()) => built.push((metadata.modified()?, path)),
-                        Err(e) => eprintln!("lab: left out of the guest: {e}"),
+                        Err(e) => say!("left out of the guest: {e}"),
                     }
                 }
             }
         }
         // The newest of each name; what was named comes before what was found.
         built.sort();
+        let mut programs: Vec<PathBuf> = Vec::new();
         for (_, path) in built.into_iter().rev() {
-            if programs
-                .iter()
-                .all(|program| program.file_name() != path.file_name())
-            {
+            let mut others = self.programs.iter().chain(&programs);
+            if others.all(|program| program.file_name() != path.file_name()) {
                 programs.push(path);
             }
         }
+        // Not by their age: what a build has only touched is the same.
+        programs.sort();
         Ok(programs)
     }
 
@@ -220,8 +228,13 @@ impl Options {
         Ok(())
     }
 
-    /// Refuses an ELF file of another architecture, and a program that needs a loader.
+    /// Refuses what is no file, or an ELF file of another architecture, and a program that needs a loader.
     fn check_machine(&self, path: &Path) -> Result<()> {
+        let metadata =
+            fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
+        if !metadata.is_file() {
+            bail!("{} is not a regular file", path.display());
+        }
         let elf = match elf::read(path)? {
             Some(elf) => elf,
             None => return Ok(()),
@@ -247,6 +260,27 @@ impl Options {
     /// The variables for the command, in their order.
     pub fn env(&self) -> Result<Vec<(String, OsString)>> {
         self.env.iter().map(|pair| split_variable(pair)).collect()
+    }
+}
+
+/// A number, which is of MiB unless a letter follows that says of what; no more than QEMU can count.
+fn parse_memory(text: &str) -> Result<String, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "k" | "K" => 10,
+        "" | "m" | "M" => 20,
+        "g" | "G" => 30,
+        "t" | "T" => 40,
+        _ => 64,
+    };
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
+    let bytes = digits
+        .parse()
+        .ok()
+        .and_then(|number: u64| number.checked_mul(1u64.checked_shl(unit)?));
+    match bytes {
+        Some(1..=0x7fff_ffff_ffff_ffff) if is_number => Ok(text.to_owned()),
+        _ => Err("give a number and K, M, G or T, such as 512M".into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Long steps: a name and the elapsed time, a bar where there is a count, all output in a log file.
 //! On a terminal one line moves; elsewhere plain lines come, seconds apart.
 
+use crate::output::say;
 use anyhow::{bail, Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::VecDeque;
@@ -79,7 +80,7 @@ impl Steps {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        crate::qemu::end_with_lab(command, nix::sys::signal::Signal::SIGTERM);
+        crate::guest::qemu::end_with_lab(command, nix::sys::signal::Signal::SIGTERM);
         let mut step = Step::start(name, total);
         let mut child = command
             .spawn()
@@ -160,7 +161,7 @@ impl Step {
             .with_prefix(name.to_owned());
         bar.enable_steady_tick(Duration::from_millis(250));
         if bar.is_hidden() {
-            eprintln!("lab: {name} …");
+            say!("{name} …");
         }
         let now = Instant::now();
         Step {
@@ -187,8 +188,8 @@ impl Step {
                 Total::Estimated(total) if total >= self.count => format!("/~{total}"),
                 _ => String::new(),
             };
-            eprintln!(
-                "lab: {}: {}{of}, {} s",
+            say!(
+                "{}: {}{of}, {} s",
                 self.name,
                 self.count,
                 self.start.elapsed().as_secs()
@@ -204,7 +205,7 @@ impl Step {
         } else {
             String::new()
         };
-        eprintln!("lab: {} done ({seconds:.1} s{counted})", self.name);
+        say!("{} done ({seconds:.1} s{counted})", self.name);
         self.count
     }
 

@@ -44,11 +44,7 @@ fn the_functions_of_both_sides_are_listed() {
     let output = bench(&["--text", "hello"]);
     assert_eq!(output.status.code(), Some(0));
     let list = text(&output.stdout);
-    for part in [
-        "\nc_hello.ko: ",
-        " lkm\n",
-        " <hello::Hello as lkm::module::Module>::init\n",
-    ] {
+    for part in ["\nc_hello.ko: ", " lkm\n", " lkm::print::printk\n"] {
         assert!(list.contains(part), "no {part:?} in:\n{list}");
     }
 }
@@ -65,21 +61,16 @@ fn totals(profile: &str, op: &str) -> [f64; 2] {
 fn a_profile_adds_up_to_what_is_measured() {
     let output = bench(&["--profile", "misc_mutex"]);
     let said = String::from_utf8_lossy(&output.stderr);
-    if std::env::var_os("RLKM_ARCH").map_or(false, |arch| arch != "arm64") {
+    if std::env::var_os("RLKM_ARCH").map_or(false, |arch| arch != "arm64" && !arch.is_empty()) {
         assert_eq!(output.status.code(), Some(120));
         assert!(said.contains("only of arm64"), "{said}");
         return;
     }
     assert_eq!(output.status.code(), Some(0), "{said}");
     let profile = text(&output.stdout);
-    assert!(
-        profile.contains(" lkm_copy_to_user [misc_mutex]\n"),
-        "{profile}"
-    );
-    assert!(
-        profile.contains(" device_read [c_misc_mutex]\n"),
-        "{profile}"
-    );
+    for of_a_side in ["::read [misc_mutex]\n", " device_read [c_misc_mutex]\n"] {
+        assert!(profile.contains(of_a_side), "{profile}");
+    }
     assert!(!profile.contains("(no function)"), "{profile}");
 
     let output = bench(&["--only", "misc_mutex", "--json"]);

@@ -1,11 +1,14 @@
 //! What the lab does with a debug kernel: real guests of the tree in RLKM_KDIR, which `make
 //! VARIANT=debug` has made, as it has the modules.
 
+#[path = "busybox/mod.rs"]
+mod busybox;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 fn kdir() -> PathBuf {
-    let kdir = std::env::var_os("RLKM_KDIR");
+    let kdir = std::env::var_os("RLKM_KDIR").filter(|kdir| !kdir.is_empty());
     kdir.expect("RLKM_KDIR is not set; `make debug-tests VARIANT=debug` does")
         .into()
 }
@@ -64,10 +67,34 @@ fn the_locks_of_our_modules_are_shown() {
 #[test]
 fn memory_that_a_module_leaks_is_a_status_of_its_own_unless_it_is_on_purpose() {
     let script = "insmod /modules/lkm_test.ko case=leak && rmmod lkm_test";
-    let module = ["--kmemleak", "--module", "../tests/lkm_test.ko"];
+    let module = [
+        "--kmemleak",
+        "--module",
+        "../target/kbuild/last/tests/lkm_test.ko",
+    ];
     let (status, out, err) = lab("run", &module, script);
     assert_eq!(status, Some(123), "{out}{err}");
     assert!(err.contains("comm \"insmod\""), "{err}");
+
+    // The same in a guest that went on from where another had booted.
+    let dir = tempfile::tempdir().unwrap();
+    let busybox = busybox::program(dir.path());
+    for _ in 0..2 {
+        let output = Command::new(env!("CARGO_BIN_EXE_lab"))
+            .env("RLKM_ARCH", "arm64")
+            .args(["runner", "--kdir"])
+            .arg(kdir())
+            .arg(&busybox)
+            .args(["sh", "-c", script])
+            .output()
+            .unwrap();
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(123), "{err}");
+        // That, and nothing that the guest had before.
+        let leaks = err.matches("unreferenced object").count();
+        assert!(leaks > 0, "{err}");
+        assert_eq!(err.matches("comm \"insmod\"").count(), leaks, "{err}");
+    }
 
     let on_purpose = format!("echo insmod >/tmp/leaks; {script}");
     let (status, out, err) = lab("run", &module, &on_purpose);

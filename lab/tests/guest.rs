@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::io::FromRawFd;
+use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -156,6 +158,131 @@ fn arguments_and_variables_reach_the_command_as_they_were() {
     lab.arg("").arg("-x").arg(OsString::from_vec(word.clone()));
     let expected = [b"b c='\"\n|||-x|".as_slice(), &word, b"|"].concat();
     assert_eq!(lab.output().unwrap().stdout, expected);
+}
+
+#[test]
+fn the_command_is_not_taken_for_options() {
+    assert_ended(&run(&[], &["-x"]), 127, &["-x"]);
+    assert_ended(&run(&[], &["--", "x"]), 127, &["--"]);
+    assert_ended(&run(&[], &["A=b"]), 127, &["A=b"]);
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["-x", "--", "A=b", "a b", "a'b"] {
+        let script = dir.path().join(name);
+        fs::write(&script, "#!/bin/sh\nprintf '%s|' \"$0\" \"$@\"\n").unwrap();
+        let output = run(
+            &["--program", script.to_str().unwrap()],
+            &[name, "-e", "--"],
+        );
+        assert_eq!(text(&output.stdout), format!("/bin/{name}|-e|--|"));
+    }
+}
+
+#[test]
+fn many_words_and_long_ones_reach_the_command() {
+    // The longest that Linux passes on, and more of them than a page holds.
+    let long = "x".repeat((128 << 10) - 1);
+    let mut lab = lab(&[], &["sh", "-c", "echo $# ${#1} ${#2}", "sh", &long, ""]);
+    lab.args((0..10_000).map(|n| n.to_string()));
+    assert_eq!(text(&lab.output().unwrap().stdout), "10002 131071 0\n");
+}
+
+#[test]
+fn a_loop_that_reads_its_stdin_runs_for_every_line() {
+    for option in ["-n", "--no-stdin"] {
+        let mut shell = Command::new("sh");
+        shell
+            .arg("-c")
+            .arg("while read -r x; do \"$0\" run \"$1\" -- echo \"$x\"; done");
+        shell.arg(env!("CARGO_BIN_EXE_lab")).arg(option);
+        shell.env("RLKM_ARCH", "arm64");
+        let output = with_stdin(shell, b"one\ntwo\n");
+        assert_ended(&output, 0, &[]);
+        assert_eq!(text(&output.stdout), "one\ntwo\n");
+    }
+    let output = run(
+        &["-n"],
+        &[
+            "sh",
+            "-c",
+            "readlink /proc/self/fd/0; cat; [ -c /dev/stdin ]",
+        ],
+    );
+    assert_ended(&output, 0, &[]);
+    assert_eq!(text(&output.stdout), "/dev/null\n");
+}
+
+#[test]
+fn a_stdin_that_cannot_be_read_ends_for_the_command() {
+    for stdin in ["<&-", "</", "</dev/null", "0>/dev/null"] {
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("\"$0\" run -- wc -c {stdin}"));
+        shell.arg(env!("CARGO_BIN_EXE_lab"));
+        let output = shell.env("RLKM_ARCH", "arm64").output().unwrap();
+        assert_ended(&output, 0, &[]);
+        assert_eq!(text(&output.stdout), "0\n", "{stdin}");
+    }
+}
+
+#[test]
+fn a_run_in_the_background_of_a_terminal_is_not_stopped() {
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    // SAFETY: both were opened just now, and nobody else knows them.
+    let [_master, slave] =
+        [terminal.master, terminal.slave].map(|fd| unsafe { fs::File::from_raw_fd(fd) });
+    let mut session = Command::new("setsid");
+    // With -m a shell gives each job a process group, and the terminal to those in the foreground.
+    session.args([
+        "-c",
+        "-w",
+        "sh",
+        "-mc",
+        "\"$0\" run -- echo here & wait $!; echo $?",
+    ]);
+    session
+        .arg(env!("CARGO_BIN_EXE_lab"))
+        .env("RLKM_ARCH", "arm64");
+    let output = session.stdin(slave).output().unwrap();
+    assert_ended(&output, 0, &[]);
+    assert_eq!(text(&output.stdout), "here\n0\n");
+}
+
+#[test]
+fn a_cache_may_be_anywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    // Longer than the name of a socket may be.
+    let cache = dir.path().join(format!("a b,c'd=e:{}", "x".repeat(120)));
+    let tree = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["tree", "--arch", "arm64", "--print", "kdir"])
+        .output()
+        .unwrap();
+    let mut lab = lab(&[], &["echo", "here"]);
+    if std::env::var_os("RLKM_KDIR").map_or(true, |kdir| kdir.is_empty()) {
+        lab.env("RLKM_KDIR", text(&tree.stdout).trim_end());
+    }
+    let busybox = fs::read_dir(cache_of_all().join("guest"))
+        .unwrap()
+        .find_map(|entry| {
+            let path = entry.unwrap().path();
+            let is_it = path.file_name()?.to_str()?.starts_with("arm64-");
+            is_it.then(|| path.join("bin/busybox"))
+        });
+    if std::env::var_os("RLKM_BUSYBOX").is_none() {
+        lab.env("RLKM_BUSYBOX", busybox.unwrap());
+    }
+    let output = lab
+        .env("XDG_CACHE_HOME", &cache)
+        .env("TMPDIR", &cache)
+        .output()
+        .unwrap();
+    assert_ended(&output, 0, &[]);
+    assert_eq!(text(&output.stdout), "here\n");
+}
+
+/// The lab's folder.
+fn cache_of_all() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache");
+    cache.unwrap_or_else(home).join("rlkm")
 }
 
 #[test]

@@ -1,62 +1,28 @@
 //! The real Kbuild on a copy of the checkout: the README's own module, and what a second build
 //! compiles. Against RLKM_KDIR, or else the lab's tree, which `make test` prepares.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use tempfile::TempDir;
+mod copy;
 
-/// A copy of what building modules takes, with a module in it that is not in the checkout.
-struct Copy {
-    dir: TempDir,
-    arch: String,
-    kdir: String,
-}
+use copy::Copy;
+use std::fs;
+use std::process::Command;
 
 impl Copy {
     fn new() -> Copy {
-        let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        // What is new and not in git yet is part of it, what was built is not.
-        let sources = Command::new("git")
-            .args(["ls-files", "--cached", "--others", "--exclude-standard"])
-            .args(["Kbuild", "Makefile", "include", "lkm", "modules", "scripts"])
-            .current_dir(checkout)
-            .output()
-            .unwrap();
-        let complaints = String::from_utf8_lossy(&sources.stderr);
-        assert!(sources.status.success(), "{complaints}");
-        let dir = TempDir::new().unwrap();
-        for name in String::from_utf8(sources.stdout).unwrap().lines() {
-            let to = dir.path().join(name);
-            fs::create_dir_all(to.parent().unwrap()).unwrap();
-            fs::copy(checkout.join(name), to).unwrap();
-        }
-        let arch = std::env::var("RLKM_ARCH").unwrap_or_else(|_| "arm64".into());
-        let kdir = std::env::var("RLKM_KDIR").unwrap_or_else(|_| {
+        let given = |name| {
+            std::env::var(name)
+                .ok()
+                .filter(|value: &String| !value.is_empty())
+        };
+        let arch = given("RLKM_ARCH").unwrap_or_else(|| "arm64".into());
+        let kdir = given("RLKM_KDIR").unwrap_or_else(|| {
             let lab = Command::new(env!("CARGO_BIN_EXE_lab"))
                 .args(["tree", "--arch", &arch, "--print", "kdir"])
                 .output()
                 .unwrap();
             String::from_utf8(lab.stdout).unwrap().trim().into()
         });
-        Copy { dir, arch, kdir }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn command(&self) -> Command {
-        let mut make = Command::new("make");
-        make.arg("-C")
-            .arg(self.dir.path())
-            .arg(format!("KDIR={}", self.kdir))
-            .arg(format!("ARCH={}", self.arch));
-        // Those of a make that may have called us; what it builds besides is not in the copy.
-        for name in ["MAKEFLAGS", "MAKELEVEL", "TESTS", "BENCH"] {
-            make.env_remove(name);
-        }
-        make
+        Copy::of(&arch, &kdir)
     }
 
     /// Builds, and returns what Kbuild says it compiled.
@@ -66,7 +32,7 @@ impl Copy {
         let said = String::from_utf8(make.stdout).unwrap();
         let complaints = String::from_utf8(make.stderr).unwrap();
         assert!(make.status.success(), "{said}{complaints}");
-        let root = format!("{}/", fs::canonicalize(self.dir.path()).unwrap().display());
+        let root = self.built("").display().to_string();
         said.lines()
             .filter_map(|line| {
                 let mut words = line.split_whitespace();
@@ -92,7 +58,7 @@ fn the_readmes_module_counts_in_a_guest() {
     let copy = Copy::new();
     fs::write(copy.path("modules/beat.rs"), readme_block("```rust\n")).unwrap();
     let compiled = copy.make();
-    assert!(compiled.contains(&"modules/beat.o".into()), "{compiled:?}");
+    assert!(compiled.contains(&"modules/beat.bc".into()), "{compiled:?}");
 
     // The README's own command, with the module of the copy.
     let line = readme_block("\nmake\ntarget/debug/lab run -- sh -c '");
@@ -166,7 +132,7 @@ panics! {
     slices_including [1u8; 9][..=any()].len();
     slices_a_str "abc"[any()..].len();
     splits [1u8; 9].split_at(any()).0.len();
-    copies { let mut to = [1u8; 9]; to[1..].copy_from_slice(b"abc".get(any()..).unwrap_or(b"")); to.len() };
+    copies { let mut to = [1u8; 9]; to[1..].copy_from_slice(b"abcdefghi".get(any()..).unwrap_or(b"")); to.len() };
     unwraps_an_option Some(any()).filter(|any| any % 2 == 0).unwrap();
     expects_an_option Some(any()).filter(|any| any % 2 == 0).expect("even");
     unwraps_a_result u8::try_from(any()).unwrap().into();
@@ -180,13 +146,13 @@ panics! {
     asserts { assert!(any() > 1); 0 };
     cannot_be_reached if any() > 1 { unreachable!() } else { 0 };
     says_why if any() > 1 { panic!("any {}", any()) } else { 0 };
-    removes alloc::vec::Vec::<usize>::new().swap_remove(any());
     adds_durations (Duration::from_secs(any() as u64) + Duration::MAX).subsec_nanos() as usize;
     takes_a_radix usize::from_str_radix("1", any() as u32).unwrap_or(0);
     formats_a_float { pr_info!("{:?}\n", f32::from_bits(any() as u32)); 0 };
     formats_128_bits { pr_info!("{:e}\n", any() as u128); 0 };
-    parses_128_bits "abc".parse::<i128>().map_or(0, |n| n as usize);
-    parses_which_is_harmless "abc".parse::<usize>().unwrap_or(0);
+    parses_128_bits "123456789 123456789 123456789 123456789 ".get(any()..).unwrap_or("").parse::<i128>().map_or(0, |n| n as usize);
+    parses_which_is_harmless "123456789 123456789".get(any()..).unwrap_or("").parse::<usize>().unwrap_or(0);
+    removes alloc::vec::Vec::<usize>::new().swap_remove(any());
 }
 "#;
 
@@ -195,17 +161,24 @@ panics! {
 #[test]
 fn every_way_to_panic_is_found() {
     let copy = Copy::new();
-    fs::write(copy.path("modules/panics.rs"), PANICS).unwrap();
-    copy.make();
-    let check = |module| {
-        let check = Command::new(copy.path("scripts/check-panics.sh"))
-            .arg(copy.path(module))
+    for module in fs::read_dir(copy.path("modules")).unwrap() {
+        let path = module.unwrap().path();
+        if path.is_file() && !path.ends_with("hello.rs") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let check = || {
+        copy.make();
+        let check = Command::new(copy.path("scripts/kbuild.sh"))
+            .args(["check-panics", &copy.kdir, &copy.arch])
             .output()
             .unwrap();
         let said = String::from_utf8(check.stderr).unwrap();
         (check.status.code(), said)
     };
-    let (status, said) = check("panics.ko");
+    assert_eq!(check(), (Some(0), String::new()));
+    fs::write(copy.path("modules/panics.rs"), PANICS).unwrap();
+    let (status, said) = check();
     assert_eq!(status, Some(1), "{said}");
     let panics = PANICS.split("panics! {").nth(1).unwrap();
     let functions: Vec<_> = panics
@@ -216,32 +189,162 @@ fn every_way_to_panic_is_found() {
         .collect();
     assert_eq!(functions.len(), 24);
     for function in functions {
-        let line = format!("panics.ko can panic: panics::{function} calls ");
+        let line = format!("panics can panic: panics::{function} calls ");
         let harmless = function.ends_with("_which_is_harmless");
         assert_eq!(said.contains(&line), !harmless, "{function}: {said}");
     }
     // A function of core of which the module has a copy.
-    let line = "panics.ko can panic: core::panicking::assert_failed::<usize, usize> calls ";
+    let line = "panics can panic: core::panicking::assert_failed::<usize, usize> calls ";
     assert!(said.contains(line), "{said}");
+    assert!(!said.contains("hello can panic"), "{said}");
+}
 
-    assert_eq!(check("hello.ko"), (Some(0), String::new()));
-    let (status, said) = check("nowhere.ko");
-    assert_eq!(status, Some(1));
-    assert!(said.contains("nowhere.ko': No such file"), "{said}");
+/// A module with these lines in it, from the fourth on.
+fn module_with(lines: &str) -> String {
+    let rest = r#"use lkm::prelude::*;
+
+module! {
+    type: Tried,
+    name: "tried",
+    author: "rlkm",
+    description: "Is tried",
+    license: "GPL",
+}
+
+struct Tried;
+
+impl Module for Tried {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Tried)
+    }
+}
+"#;
+    format!("// SPDX-License-Identifier: GPL-2.0\n\n//! Is tried.\n{lines}\n{rest}")
+}
+
+impl Copy {
+    /// A build that must fail says each of `parts` in a line, and so does the next.
+    #[track_caller]
+    fn refuses(&self, parts: &[&str]) {
+        for _ in 0..2 {
+            let make = self.command().output().unwrap();
+            let complaints = String::from_utf8(make.stderr).unwrap();
+            assert!(!make.status.success(), "{parts:?} is built");
+            let mut lines = complaints.lines();
+            assert!(
+                lines.any(|line| parts.iter().all(|part| line.contains(part))),
+                "{parts:?} is not in a line of: {complaints}"
+            );
+        }
+    }
+
+    /// Takes all modules away.
+    fn clear(&self) {
+        fs::remove_dir_all(self.path("modules")).unwrap();
+        fs::create_dir(self.path("modules")).unwrap();
+    }
+}
+
+#[test]
+fn what_is_not_safe_in_a_module_is_refused_by_file_and_line_until_it_is_gone() {
+    let copy = Copy::new();
+    copy.clear();
+    let tried = copy.path("modules/tried.rs");
+    for (word, line) in [
+        ("unsafe", "pub fn f(x: *const u8) -> u8 { unsafe { *x } }"),
+        ("global_asm", "core::arch::global_asm!(\"nop\");"),
+        ("no_mangle", "#[no_mangle] pub fn lkm_current() {}"),
+        ("extern", "extern crate kernel;"),
+        ("kernel", "use kernel::prelude::*;"),
+    ] {
+        fs::write(&tried, module_with(line)).unwrap();
+        let (place, word) = ("modules/tried.rs:4: ", format!("`{word}`"));
+        copy.refuses(&["rlkm: ", place, &word, "lkm"]);
+    }
+
+    // What it is made of, wherever that is said.
+    let part = "#[path = \"tried/part.rs\"]\npub mod part;\ninclude!(\"tried/more.rs\");";
+    fs::create_dir(copy.path("modules/tried")).unwrap();
+    fs::write(&tried, module_with(part)).unwrap();
+    fs::write(copy.path("modules/tried/more.rs"), "").unwrap();
+    fs::write(copy.path("modules/tried/part.rs"), "//! Part.\n").unwrap();
+    assert!(copy.make().contains(&"modules/tried.bc".into()));
+    let bad = "core::arch::global_asm!(\"\");\n";
+    fs::write(copy.path("modules/tried/more.rs"), bad).unwrap();
+    copy.refuses(&["rlkm: ", "modules/tried/more.rs:1: ", "`global_asm`"]);
+    fs::write(copy.path("modules/tried/more.rs"), "").unwrap();
+    assert!(copy.make().contains(&"modules/tried.bc".into()));
+
+    fs::write(copy.path("outside.rs"), "").unwrap();
+    let outside = "pub mod part {\n    include!(concat!(\"../\", \"outside.rs\"));\n}";
+    fs::write(&tried, module_with(outside)).unwrap();
+    copy.refuses(&["rlkm: ", "modules/tried.rs:5: ", "`outside.rs`", "move "]);
+}
+
+/// Even one that the check has been silent of.
+#[test]
+fn a_symbol_of_lkms_cannot_be_replaced_by_a_modules() {
+    let copy = Copy::new();
+    copy.clear();
+    fs::write(copy.path("scripts/check-module.sh"), "#!/bin/sh\n").unwrap();
+    let symbol = "core::arch::global_asm!(\".globl lkm_current\", \"lkm_current: nop\");";
+    fs::write(copy.path("modules/tried.rs"), module_with(symbol)).unwrap();
+    copy.refuses(&["rlkm: ", "modules/tried.rs: ", "`lkm_current`"]);
 }
 
 #[test]
 fn a_second_build_compiles_what_changed_and_nothing_else() {
     let copy = Copy::new();
-    assert!(copy.make().contains(&"lkm/liblkm.rlib".into()));
+    assert!(copy.make().contains(&"lkm/liblkm.rmeta".into()));
     assert!(copy.make().is_empty(), "nothing changed");
 
     let hello = copy.path("modules/hello.rs");
     let text = fs::read_to_string(&hello).unwrap();
     fs::write(&hello, text.replace("Goodbye", "Farewell")).unwrap();
-    assert_eq!(copy.make(), ["modules/hello.o"]);
+    assert_eq!(copy.make(), ["modules/hello.bc"]);
 
     fs::write(&hello, "#![deny(warnings)]\nuse lkm::no_such_thing;\n").unwrap();
     let make = copy.command().output().unwrap();
     assert!(!make.status.success(), "an error is not taken for success");
+}
+
+#[test]
+fn modules_are_linked_as_one_piece_and_of_objects_where_one_says_so() {
+    let copy = Copy::new();
+    let how = |given: &[&str]| {
+        let make = copy
+            .command()
+            .args(["-s", "how"])
+            .args(given)
+            .output()
+            .unwrap();
+        String::from_utf8(make.stdout).unwrap()
+    };
+    assert!(how(&[]).starts_with("bitcode, as clang "), "{}", how(&[]));
+    assert_eq!(how(&["LTO=n"]), "objects, as LTO=n says so\n");
+
+    let make = copy.command().args(["LTO=n", "V=1"]).output().unwrap();
+    let said = String::from_utf8(make.stdout).unwrap();
+    let complaints = String::from_utf8_lossy(&make.stderr);
+    assert!(make.status.success(), "{complaints}");
+    let line = "rlkm: modules are linked as objects, as LTO=n says so\n";
+    assert!(said.contains(line), "{said}");
+    let script = "insmod /modules/hello.ko; insmod /modules/misc_mutex.ko; cat /dev/misc_mutex; \
+                  echo written >/dev/misc_mutex; cat /dev/misc_mutex; rmmod misc_mutex hello";
+    let lab = Command::new(env!("CARGO_BIN_EXE_lab"))
+        .args(["run", "--arch", &copy.arch, "--kdir", &copy.kdir])
+        .arg("--module")
+        .arg(copy.path("hello.ko"))
+        .arg("--module")
+        .arg(copy.path("misc_mutex.ko"))
+        .args(["--", "sh", "-e", "-c", script])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&lab.stdout);
+    let complaints = String::from_utf8_lossy(&lab.stderr);
+    assert!(lab.status.success(), "{said}{complaints}");
+    assert!(said.contains("Hello, world!\nwritten\n"), "{said}");
+
+    // The other way in the same folder.
+    assert!(copy.make().contains(&"modules/hello.bc".into()));
 }

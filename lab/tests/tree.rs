@@ -16,14 +16,18 @@ case "$*" in
 *allnoconfig) sed "$CONFIG_EDIT" "$KCONFIG_ALLCONFIG" >"$O/.config" ;;
 *modules)
     echo built >>"$BUILDS"
+    { echo "$*"; env; } >"$BUILDS.said"
     echo "  CC      init/main.o"
     case $BUILD in
     fail) echo "main.c: error: broken"; exit 2 ;;
     wait) until [ -e "$BUILDS.go" ]; do sleep 0.05; done ;;
     esac
-    mkdir -p "$O/arch/arm64/boot"
+    mkdir -p "$O/arch/arm64/boot" "$O/include/config" "$O/include/generated"
     echo image >"$O/arch/arm64/boot/Image"
-    echo >"$O/Module.symvers"
+    for file in Makefile Module.symvers vmlinux .vmlinux.cmd include/config/auto.conf \
+            include/generated/autoconf.h; do
+        echo >"$O/$file"
+    done
     ;;
 esac
 "#;
@@ -45,6 +49,7 @@ impl Fake {
         fake.write("checkout/.config.fragment.debug", "CONFIG_KASAN=y\n");
         fake.write("checkout/scripts/patches/0001-x.patch", PATCH);
         fake.write("linux/Makefile", "unpatched\n");
+        fake.write("linux/include/linux/module.h", "/* a header */\n");
         for (name, script) in [
             ("make", MAKE),
             ("clang", "#!/bin/sh\necho clang 1\n"),
@@ -186,11 +191,135 @@ fn the_debug_variant_is_a_tree_beside_the_plain_one() {
 }
 
 #[test]
+fn a_tree_with_options_of_ones_own_is_another_one() {
+    let fake = Fake::new();
+    let file = fake.write(
+        "mine",
+        "# for me\nCONFIG_MINE=y\n# CONFIG_SMP is not set\nCONFIG_N=1\n",
+    );
+    let wishes = ["--fragment", file.to_str().unwrap(), "--set", "CONFIG_N=2"];
+    let own = fake.lab().args(wishes).output().unwrap();
+    assert_ended(&own, 0, &["building the arm64 kernel done"]);
+    assert_ended(&fake.tree(), 0, &["building the arm64 kernel done"]);
+    assert_ended(
+        &fake.lab().args(wishes).output().unwrap(),
+        0,
+        &["the arm64 tree is ready"],
+    );
+    assert_eq!(fake.builds(), 2);
+    let print = fake.lab().args(wishes).args(["--print", "kdir"]).output();
+    let kdir = String::from_utf8(print.unwrap().stdout).unwrap();
+    assert_ne!(Path::new(kdir.trim_end()), fake.kdir());
+    let config = fs::read_to_string(Path::new(kdir.trim_end()).join(".config")).unwrap();
+    for line in [
+        "CONFIG_MINE=y",
+        "# CONFIG_SMP is not set",
+        "CONFIG_N=2",
+        "CONFIG_RUST=y",
+    ] {
+        assert!(
+            config.lines().any(|l| l == line),
+            "no {line:?} in:\n{config}"
+        );
+    }
+}
+
+#[test]
+fn options_that_are_none_are_refused_before_anything_is_made() {
+    let fake = Fake::new();
+    let file = fake.write("mine", "CONFIG_A=y\nCONFIG_B\n");
+    let file = file.to_str().unwrap();
+    for (args, said) in [
+        (["--fragment", file], "line 2: \"CONFIG_B\" is no option"),
+        (["--fragment", "nowhere"], "cannot read nowhere"),
+        (["--set", "SMP=y"], "--set \"SMP=y\""),
+        (["--set", "CONFIG_SMP"], "CONFIG_X=y"),
+    ] {
+        let output = fake.lab().args(args).output().unwrap();
+        assert_ended(&output, 120, &[said]);
+        assert_eq!(String::from_utf8_lossy(&output.stderr).lines().count(), 1);
+    }
+    assert!(!fake.path("cache").exists());
+    let output = fake
+        .lab()
+        .args(["--set", "CONFIG_SMP=n"])
+        .env("CONFIG_EDIT", "s/.*SMP.*/CONFIG_SMP=y/")
+        .output();
+    let wanted = "CONFIG_SMP: wanted n, is y";
+    assert_ended(
+        &output.unwrap(),
+        120,
+        &["--fragment and --set did not take effect", wanted],
+    );
+}
+
+#[test]
 fn an_option_without_effect_is_an_error_that_names_it() {
     let fake = Fake::new();
     let output = fake.lab().env("CONFIG_EDIT", "/SMP/d").output().unwrap();
     assert_ended(&output, 120, &["CONFIG_SMP: wanted y, is n"]);
     assert_eq!(fake.builds(), 0);
+}
+
+/// What the kernel's make was called with, and its environment, as lines.
+fn said_to_make(fake: &Fake) -> Vec<String> {
+    let text = fs::read_to_string(fake.path("builds.said")).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bindgen_is_told_the_libclang_of_the_clang_that_builds() {
+    let fake = Fake::new();
+    fake.write("lib/libclang-1.so.1", "");
+    fake.write("newer/lib/libclang-2.so.1", "");
+    write_program(&fake.path("newer/bin/clang"), "#!/bin/sh\necho clang 2\n");
+    let libclang = |folder: &str| {
+        let folder = fs::canonicalize(fake.path(folder)).unwrap();
+        format!("LIBCLANG_PATH={}", folder.display())
+    };
+    assert_ended(&fake.tree(), 0, &[]);
+    assert!(said_to_make(&fake).contains(&libclang("lib")));
+
+    // One that is given is taken, and so is that of a clang that is given, from where one stands.
+    let mut lab = fake.lab();
+    lab.env("LLVM", "../newer/bin");
+    assert_ended(&lab.output().unwrap(), 0, &[]);
+    let said = said_to_make(&fake);
+    assert!(said.contains(&libclang("newer/lib")), "{said:?}");
+    let llvm = fake.path("checkout/../newer/bin/");
+    assert!(
+        said[0].contains(&format!(" LLVM={}", llvm.display())),
+        "{said:?}"
+    );
+    fake.write("checkout/.config.fragment.arm64", "CONFIG_ARM=m\n");
+    let mut lab = fake.lab();
+    lab.env("LIBCLANG_PATH", fake.path("newer/lib"));
+    assert_ended(&lab.output().unwrap(), 0, &[]);
+    let given = format!("LIBCLANG_PATH={}", fake.path("newer/lib").display());
+    assert!(said_to_make(&fake).contains(&given));
+}
+
+#[test]
+fn what_is_exported_for_other_kernels_does_not_reach_this_one() {
+    let fake = Fake::new();
+    let others = [
+        ("KBUILD_OUTPUT", "/nowhere"),
+        ("KBUILD_EXTMOD", "/nowhere"),
+        ("KBUILD_EXTRA_WARN", "1"),
+        ("KCONFIG_CONFIG", "/nowhere"),
+        ("INSTALL_MOD_PATH", "/nowhere"),
+        ("KCFLAGS", "-O0"),
+        ("KRUSTFLAGS", "-O"),
+        ("CROSS_COMPILE", "arm-linux-gnueabihf-"),
+        ("LLVM_IAS", "0"),
+        ("MAKEFLAGS", "n"),
+    ];
+    let mut lab = fake.lab();
+    assert_ended(&lab.envs(others).output().unwrap(), 0, &[]);
+    for (name, value) in others {
+        let line = format!("{name}={value}");
+        assert!(!said_to_make(&fake).contains(&line), "{line}");
+    }
 }
 
 #[test]
@@ -253,6 +382,148 @@ fn two_at_once_wait_for_each_other_and_build_once() {
     assert!(first.wait().unwrap().success());
     assert!(second.wait().unwrap().success());
     assert_eq!(fake.builds(), 1);
+}
+
+impl Fake {
+    fn source(&self) -> PathBuf {
+        let mut folders = fs::read_dir(self.path("cache/rlkm/src")).unwrap();
+        folders.next().unwrap().unwrap().path()
+    }
+
+    /// What a verb says that needs the tree.
+    fn run(&self) -> Output {
+        let mut lab = self.lab();
+        let set: Vec<_> = lab
+            .get_envs()
+            .map(|(name, value)| (name.to_owned(), value.map(|value| value.to_owned())))
+            .collect();
+        lab = Command::new(env!("CARGO_BIN_EXE_lab"));
+        for (name, value) in set {
+            lab.env(name, value.unwrap());
+        }
+        lab.env_remove("RLKM_KDIR").env_remove("RLKM_IMAGE");
+        lab.args(["run", "--arch", "arm64", "--dry-run", "--", "true"]);
+        lab.current_dir(self.path("checkout")).output().unwrap()
+    }
+}
+
+#[test]
+fn a_tree_that_has_lost_a_file_is_made_anew() {
+    let fake = Fake::new();
+    assert_ended(&fake.tree(), 0, &[]);
+    let files = [
+        "arch/arm64/boot/Image",
+        "Makefile",
+        "Module.symvers",
+        "include/generated/autoconf.h",
+        "include",
+        ".config",
+        ".lab-inputs",
+        ".lab-steps",
+    ];
+    for (count, file) in files.into_iter().enumerate() {
+        let path = fake.kdir().join(file);
+        if path.is_dir() {
+            fs::remove_dir_all(&path).unwrap();
+        } else {
+            fs::remove_file(&path).unwrap();
+        }
+        let lost = format!("the arm64 tree has lost {}", path.display());
+        let output = fake.run();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            (output.status.code(), said.lines().count()),
+            (Some(120), 1),
+            "{said}"
+        );
+        assert!(
+            said.contains(&lost) && said.contains("run `make tree ARCH=arm64"),
+            "{said}"
+        );
+        assert_ended(&fake.tree(), 0, &["the arm64 kernel tree has lost"]);
+        assert!(path.exists(), "{file}");
+        assert_eq!(fake.builds(), 2 + count, "{file}");
+        assert_eq!(fake.run().status.code(), Some(0), "{file}");
+        assert_ended(&fake.tree(), 0, &[]);
+        assert_eq!(fake.builds(), 2 + count, "{file}");
+    }
+    fs::remove_file(fake.kdir().join("Makefile")).unwrap();
+    let failing = fake.lab().env("BUILD", "fail").output().unwrap();
+    assert_ended(
+        &failing,
+        120,
+        &["has lost", "and cannot be made anew: ", "main.c: error"],
+    );
+    assert_ended(&fake.tree(), 0, &[]);
+    // Cut off, as by a full disk.
+    fs::write(fake.kdir().join("vmlinux"), "").unwrap();
+    assert_ended(&fake.tree(), 0, &["vmlinux"]);
+    assert_eq!(fake.builds(), 4 + files.len());
+}
+
+#[test]
+fn a_busybox_that_is_lost_is_fetched_again() {
+    let fake = Fake::new();
+    let deb = "#!/bin/sh\necho >busybox-static_1_arm64.deb\n";
+    write_program(&fake.path("bin/apt-get"), deb);
+    let unpack = "#!/bin/sh\nmkdir \"$3/bin\" && echo busybox >\"$3/bin/busybox\"\n";
+    write_program(&fake.path("bin/dpkg"), unpack);
+    let tree = || fake.lab().env("RLKM_BUSYBOX", "").output().unwrap();
+    assert_ended(&tree(), 0, &["unpacking busybox-static:arm64 done"]);
+    let busybox = fake.path("cache/rlkm/guest/arm64-1/bin/busybox");
+    fs::remove_file(&busybox).unwrap();
+    assert_ended(&tree(), 0, &["the busybox for arm64 guests has lost"]);
+    assert_eq!(fs::read_to_string(&busybox).unwrap(), "busybox\n");
+    fs::write(&busybox, "").unwrap();
+    write_program(&fake.path("bin/apt-get"), "#!/bin/sh\nexit 100\n");
+    assert_ended(
+        &tree(),
+        120,
+        &["has lost", "cannot get a busybox", "RLKM_BUSYBOX="],
+    );
+}
+
+#[test]
+fn a_source_that_has_lost_a_file_is_unpacked_again_and_no_kernel_is_built() {
+    let fake = Fake::new();
+    assert_ended(&fake.tree(), 0, &[]);
+    for file in ["Makefile", "include/linux/module.h"] {
+        let path = fake.source().join(file);
+        fs::remove_file(&path).unwrap();
+        assert_eq!(fake.run().status.code(), Some(120));
+        assert_ended(&fake.tree(), 0, &["the arm64 kernel source has lost", file]);
+        assert!(path.exists());
+        assert_eq!(fake.run().status.code(), Some(0));
+    }
+    assert_eq!(fake.builds(), 1);
+    assert_eq!(
+        fs::read_to_string(fake.source().join("Makefile")).unwrap(),
+        "patched\n"
+    );
+}
+
+#[test]
+fn a_finished_tree_of_an_earlier_lab_is_not_built_again_unless_it_has_lost_a_file() {
+    let fake = Fake::new();
+    assert_ended(&fake.tree(), 0, &[]);
+    let mark = fake.kdir().join(".ready");
+    let forget = || {
+        fs::write(&mark, "").unwrap();
+        fs::write(fake.source().join(".ready"), "").unwrap();
+    };
+    forget();
+    assert_eq!(fake.run().status.code(), Some(0));
+    assert_ended(&fake.tree(), 0, &[]);
+    assert_eq!(fake.builds(), 1);
+    assert_ne!(fs::read(&mark).unwrap(), b"", "it has a record now");
+    // What Kbuild has noted tells, too.
+    for (count, file) in ["Module.symvers", "vmlinux"].into_iter().enumerate() {
+        forget();
+        fs::remove_file(fake.kdir().join(file)).unwrap();
+        assert_eq!(fake.run().status.code(), Some(120));
+        assert_ended(&fake.tree(), 0, &[file]);
+        assert_eq!(fake.builds(), 2 + count);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@
  * is online. The number of the state, or an error after `offline` has undone
  * what had succeeded.
  */
-int lkm_cpuhp_setup(const char *name, struct hlist_node *node,
+__cold int lkm_cpuhp_setup(const char *name, struct hlist_node *node,
 		    int (*online)(unsigned int cpu, struct hlist_node *node),
 		    int (*offline)(unsigned int cpu, struct hlist_node *node))
 {
@@ -24,7 +24,7 @@ int lkm_cpuhp_setup(const char *name, struct hlist_node *node,
 }
 
 /* Calls `offline` for each CPU that is online. */
-void lkm_cpuhp_remove(int state, struct hlist_node *node)
+__cold void lkm_cpuhp_remove(int state, struct hlist_node *node)
 {
 	cpuhp_state_remove_instance(state, node);
 	cpuhp_remove_multi_state(state);

@@ -3,6 +3,10 @@
  * What the kernel has as macros and inline functions, as functions that Rust
  * can call. One file for each facility, so that a module links only those
  * that it uses. `lkm_x` is `x` and nothing more, unless a comment says so.
+ *
+ * Where a module is linked as bitcode they are inlined into Rust. What is long and
+ * not on the common way is `noinline`; what is seldom called is `__cold`, and made
+ * small.
  */
 #ifndef _LKM_HELPERS_H
 #define _LKM_HELPERS_H
@@ -28,6 +32,7 @@
 #include <linux/timer.h>
 #include <linux/topology.h>
 #include <linux/uaccess.h>
+#include <linux/uio.h>
 #include <linux/workqueue.h>
 
 /* cpuhp.c */
@@ -67,10 +72,24 @@ static inline bool is_rcu_reader(void)
 #endif
 }
 
+/*
+ * What runs with interrupts off has raised the preempt count: an interrupt handler,
+ * a spin lock's holder, and lkm itself, which sees to it where C does not. (On a
+ * kernel that does not count, spin locks raise nothing.)
+ */
+static __always_inline bool is_atomic(void)
+{
+	return unlikely(in_atomic() || is_rcu_reader() ||
+			(!IS_ENABLED(CONFIG_PREEMPT_COUNT) && irqs_disabled()));
+}
+
+/*
+ * Only a module that drops its guards in the wrong order has interrupts off without
+ * a count, until it sleeps.
+ */
 static inline bool not_atomic(void)
 {
-	return likely(!in_atomic() && !irqs_disabled() && !is_rcu_reader()) ||
-	       !lkm_refuse_to_sleep();
+	return likely(!is_atomic() && !irqs_disabled()) || !lkm_refuse_to_sleep();
 }
 
 /* A debug kernel says where the caller is. (might_sleep() may itself sleep.) */
@@ -80,11 +99,15 @@ static inline bool may_sleep(void)
 	return not_atomic();
 }
 
+/* print.c */
+void lkm_begin_format(void);
+void lkm_end_format(void);
+
 /* kthread.c */
 int lkm_kthread_create(struct task_struct **task, int (*run)(void *data), void *data,
 		       int cpu, const char *name);
 void lkm_put_task_struct(struct task_struct *task);
-void lkm_kthread_sleep(unsigned int ms);
+void lkm_kthread_sleep(unsigned long ticks);
 void lkm_kthread_return_to(unsigned int cpu);
 
 /* kvec.c */
@@ -92,7 +115,7 @@ void *lkm_kvmalloc(size_t size);
 void *lkm_kvzalloc(size_t size);
 void lkm_kvfree(const void *addr);
 
-/* mutex.c: keeps its holder alive, and spins where one must not sleep */
+/* mutex.c: spins where one must not sleep; and an interrupt does not get it */
 void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key *key);
 void lkm_mutex_lock(struct mutex *lock);
 bool lkm_mutex_trylock(struct mutex *lock);
@@ -105,6 +128,7 @@ unsigned int lkm_get_cpu(void);
 void lkm_put_cpu(void);
 void *lkm_per_cpu_ptr(void __percpu *ptr, unsigned int cpu);
 void lkm_this_cpu_add(u64 __percpu *ptr, u64 n);
+u64 lkm_per_cpu_sum(u64 __percpu *ptr);
 
 /* rcu.c: readers that cannot be preempted stay on their CPU, and nobody else counts them */
 void lkm_rcu_read_lock(void);
@@ -144,15 +168,19 @@ bool lkm_sema_is_locked(struct lkm_semaphore *lock);
 /* source.c: see ../source.rs */
 struct lkm_source {
 	struct list_head list;
-	void (*quiesce)(struct lkm_source *source);
+	void (*quiesce)(void *object);
+	void *object;
 };
-bool lkm_source_add(struct lkm_source *source);
+void lkm_sources_start(void);
+bool lkm_source_add(struct lkm_source *source, void (*quiesce)(void *object), void *object);
 bool lkm_source_del(struct lkm_source *source);
 void lkm_sources_stop(void);
 bool lkm_sources_stopped(void);
 void lkm_call_rcu(struct rcu_head *head, rcu_callback_t func);
+void lkm_leaked(void);
+void lkm_report_leaked(void);
 
-/* spinlock.c: keeps its holder alive, too, if the kernel looks at it */
+/* spinlock.c */
 void lkm_spin_lock_init(spinlock_t *lock, const char *name, struct lock_class_key *key);
 void lkm_spin_lock(spinlock_t *lock);
 void lkm_spin_unlock(spinlock_t *lock);
@@ -162,9 +190,15 @@ unsigned long lkm_spin_lock_irqsave(spinlock_t *lock);
 void lkm_spin_unlock_irqrestore(spinlock_t *lock, unsigned long flags);
 bool lkm_spin_is_locked(spinlock_t *lock);
 
-/* task.c */
+/* splice.c */
+ssize_t lkm_splice_read(struct file *in, loff_t *ppos, struct pipe_inode_info *pipe, size_t len,
+			unsigned int flags);
+
+/* task.c: to get and to put a thread is to count who refers to it */
 struct task_struct *lkm_current(void);
 bool lkm_is_current(struct task_struct *task);
+void lkm_get_current(void);
+void lkm_put_current(void);
 bool lkm_fatal_signal_pending(struct task_struct *task);
 void lkm_cond_resched(void);
 
@@ -174,14 +208,19 @@ void lkm_tasklet_schedule(struct tasklet_struct *t);
 /* timer.c */
 void lkm_timer_setup(struct timer_list *timer, void (*function)(struct timer_list *),
 		     const char *name, struct lock_class_key *key);
-void lkm_mod_timer_after(struct timer_list *timer, unsigned int ms);
 void lkm_del_timer_sync(struct timer_list *timer);
+unsigned long lkm_jiffies(void);
 
 /* uaccess.c */
+bool lkm_has_user_memory(void);
 unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n);
 unsigned long lkm_copy_to_user(void __user *to, const void *from, unsigned long n);
 unsigned long lkm_copy_to_user_nofault(void __user *to, const void *from, unsigned long n);
 bool lkm_fault_in_writeable(char __user *to);
+bool lkm_copy_from_iter(void *to, size_t n, struct iov_iter *from);
+bool lkm_copy_to_iter(const void *from, size_t n, struct iov_iter *to);
+size_t lkm_copy_to_iter_nofault(const void *from, size_t n, struct iov_iter *to);
+bool lkm_fault_in_iter_writeable(const struct iov_iter *to);
 
 /* wait.c */
 void lkm_poll_wait(struct file *file, struct wait_queue_head *wq, struct poll_table_struct *table);

@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "helpers.h"
 
+/* With them preemption is off, and counted: see is_atomic(). */
 unsigned long lkm_local_irq_save(void)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
+	preempt_disable();
 	return flags;
 }
 
 void lkm_local_irq_restore(unsigned long flags)
 {
 	local_irq_restore(flags);
+	preempt_enable();
 }
 
 #ifndef CONFIG_PREEMPT_RCU
@@ -26,7 +29,7 @@ DEFINE_PER_CPU(int, lkm_rcu_readers);
  * preempted, one that sleeps is taken for one that has ended, and what it reads
  * is freed.
  */
-bool lkm_refuse_to_sleep(void)
+noinline __cold bool lkm_refuse_to_sleep(void)
 {
 	return WARN_ONCE(in_interrupt(), "lkm: an interrupt handler tried to sleep\n") ||
 	       WARN_ONCE(is_rcu_reader(), "lkm: an RCU reader tried to sleep\n") ||

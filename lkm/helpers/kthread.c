@@ -5,7 +5,7 @@
  * Makes a thread that waits for wake_up_process, with a reference for the
  * caller; bound to `cpu`, of which its name then says so, unless that is -1.
  */
-int lkm_kthread_create(struct task_struct **task, int (*run)(void *data), void *data,
+__cold int lkm_kthread_create(struct task_struct **task, int (*run)(void *data), void *data,
 		       int cpu, const char *name)
 {
 	struct task_struct *k;
@@ -28,14 +28,14 @@ void lkm_put_task_struct(struct task_struct *task)
 }
 
 /*
- * Sleeps for `ms` or until the thread should stop. As its state is set before
+ * Sleeps for `ticks` or until the thread should stop. As its state is set before
  * it looks, a stop that comes after the look finds it asleep and wakes it. (An
  * idle sleep is ended by no signal, and is no load.)
  */
-void lkm_kthread_sleep(unsigned int ms)
+void lkm_kthread_sleep(unsigned long ticks)
 {
 	/* As in msleep: a part of the first tick is over. */
-	long left = msecs_to_jiffies(ms) + 1;
+	long left = ticks + 1;
 
 	while (left) {
 		set_current_state(TASK_IDLE);

@@ -21,8 +21,10 @@ void *lkm_kvzalloc(size_t size)
  * Memory from vmalloc is unmapped, which may sleep; in an interrupt C leaves
  * that to a worker. Who else must not sleep leaks it.
  */
-void lkm_kvfree(const void *addr)
+noinline void lkm_kvfree(const void *addr)
 {
 	if (!is_vmalloc_addr(addr) || in_interrupt() || may_sleep())
 		kvfree(addr);
+	else
+		lkm_leaked();
 }

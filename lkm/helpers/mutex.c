@@ -9,14 +9,14 @@ void lkm_mutex_init(struct mutex *lock, const char *name, struct lock_class_key 
 /*
  * The low bits of the owner are flags. Nobody makes another thread the owner
  * but one that waits for the mutex, so that for this thread, which does not
- * yet, the answer stays true (but for an interrupt that leaks it in its name).
+ * yet, the answer stays true.
  */
 static inline bool is_holder(struct mutex *lock)
 {
 	return (atomic_long_read(&lock->owner) & ~7UL) == (unsigned long)current;
 }
 
-static noinline void wait_for_ever(void)
+static noinline __cold void wait_for_ever(void)
 {
 	WARN_ONCE(1, "lkm: a thread waits for a mutex that it has\n");
 	for (;;) {
@@ -26,9 +26,18 @@ static noinline void wait_for_ever(void)
 }
 
 /*
- * The holder is kept alive: a guard that is leaked names it as the owner for
- * ever, and those who wait for the mutex look at what the owner does.
- *
+ * A bug that was warned of. This may never end, and in an interrupt it does not:
+ * it would take the mutex in the name of the thread that it has interrupted,
+ * which would then have it, too, if it waits for it and is woken.
+ */
+static noinline __cold void spin_for(struct mutex *lock)
+{
+	WARN_ONCE(!in_task(), "lkm: an interrupt handler waits for a mutex, for ever\n");
+	while (!in_task() || !mutex_trylock(lock))
+		cpu_relax();
+}
+
+/*
  * Who waits for a mutex and finds itself to be the owner takes that for a
  * hand-over. So one that is taken twice would be had twice, as soon as anything
  * wakes the thread.
@@ -40,27 +49,19 @@ void lkm_mutex_lock(struct mutex *lock)
 			wait_for_ever();
 		mutex_lock(lock);
 	} else {
-		/* A bug that was warned of. This may never end. */
-		while (!mutex_trylock(lock))
-			cpu_relax();
+		spin_for(lock);
 	}
-	get_task_struct(current);
 }
 
-/* An interrupt would take it in the name of the thread that it has interrupted. */
 bool lkm_mutex_trylock(struct mutex *lock)
 {
-	if (WARN_ONCE(!in_task(), "lkm: an interrupt handler tried to take a mutex\n") ||
-	    !mutex_trylock(lock))
-		return false;
-	get_task_struct(current);
-	return true;
+	return !WARN_ONCE(!in_task(), "lkm: an interrupt handler tried to take a mutex\n") &&
+	       mutex_trylock(lock);
 }
 
 void lkm_mutex_unlock(struct mutex *lock)
 {
 	mutex_unlock(lock);
-	put_task_struct(current);
 }
 
 bool lkm_mutex_is_locked(struct mutex *lock)

@@ -20,3 +20,14 @@ void lkm_this_cpu_add(u64 __percpu *ptr, u64 n)
 {
 	this_cpu_add(*ptr, n);
 }
+
+/* What all possible CPUs have in it. */
+u64 lkm_per_cpu_sum(u64 __percpu *ptr)
+{
+	unsigned int cpu;
+	u64 sum = 0;
+
+	for_each_possible_cpu(cpu)
+		sum += READ_ONCE(*per_cpu_ptr(ptr, cpu));
+	return sum;
+}

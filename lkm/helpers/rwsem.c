@@ -11,7 +11,7 @@ void lkm_down_read(struct rw_semaphore *sem)
 	down_read(sem);
 }
 
-/* As for a mutex, the holder is kept alive: waiters look at a writer. */
+/* The writer is kept alive: a guard that is leaked names it, and waiters look at it. */
 void lkm_down_write(struct rw_semaphore *sem)
 {
 	down_write(sem);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "helpers.h"
+#include <linux/module.h>
 
 /*
  * The list of everything of this module that the kernel may call back into;
@@ -8,25 +9,45 @@
  */
 static LIST_HEAD(sources);
 static DEFINE_SPINLOCK(sources_lock);
-static bool stopped;
-static bool rcu_called;
+/* From the first, until lkm_sources_start(): who does not stop must not start. */
+static bool stopped = true;
+/*
+ * These are read without READ_ONCE: of a module that has no source, or leaks
+ * nothing, the link sees that they never change, and leaves out what is for those.
+ * Whoever wrote them has ended by then, or the loop over the sources waits for him.
+ */
+static bool has_sources, rcu_called;
+static atomic_t leaked;
 
-/* False, and nothing done, once the module is on its way out. */
-bool lkm_source_add(struct lkm_source *source)
+/* Once, before any other code of the module runs. */
+void lkm_sources_start(void)
+{
+	stopped = false;
+}
+
+/*
+ * Lists what `quiesce` of `object` cancels. False, and not listed, before the
+ * module has begun and once it is on its way out.
+ */
+__cold bool lkm_source_add(struct lkm_source *source, void (*quiesce)(void *object), void *object)
 {
 	unsigned long flags;
 	bool added;
 
+	source->quiesce = quiesce;
+	source->object = object;
 	spin_lock_irqsave(&sources_lock, flags);
 	added = !stopped;
-	if (added)
+	if (added) {
+		has_sources = true;
 		list_add_tail(&source->list, &sources);
+	}
 	spin_unlock_irqrestore(&sources_lock, flags);
 	return added;
 }
 
 /* False, and nothing done, once the module is on its way out. */
-bool lkm_source_del(struct lkm_source *source)
+__cold bool lkm_source_del(struct lkm_source *source)
 {
 	unsigned long flags;
 	bool deleted;
@@ -67,10 +88,13 @@ void lkm_call_rcu(struct rcu_head *head, rcu_callback_t func)
  * quiesce.
  * File operations are no callbacks: lkm/module.rs waits for them.
  */
-void lkm_sources_stop(void)
+__cold void lkm_sources_stop(void)
 {
 	struct lkm_source *source;
 	int round;
+
+	if (!data_race(has_sources) && !data_race(rcu_called))
+		return;
 
 	spin_lock_irq(&sources_lock);
 	WRITE_ONCE(stopped, true);
@@ -79,8 +103,24 @@ void lkm_sources_stop(void)
 
 	for (round = 0; round < 2; round++) {
 		list_for_each_entry(source, &sources, list)
-			source->quiesce(source);
-		if (READ_ONCE(rcu_called))
+			source->quiesce(source->object);
+		if (data_race(rcu_called))
 			rcu_barrier();
 	}
+}
+
+/* A handle cannot be dropped, as one must not sleep; any context. */
+noinline __cold void lkm_leaked(void)
+{
+	atomic_inc(&leaked);
+}
+
+/* The warning when it happens is given once, and not by name. */
+__cold void lkm_report_leaked(void)
+{
+	int n = data_race(leaked.counter);
+
+	if (n)
+		pr_warn("%s: %d handle%s dropped where one must not sleep, and leaked\n",
+			THIS_MODULE->name, n, n == 1 ? " was" : "s were");
 }

@@ -12,6 +12,16 @@ bool lkm_is_current(struct task_struct *task)
 	return in_task() && task == current;
 }
 
+void lkm_get_current(void)
+{
+	get_task_struct(current);
+}
+
+void lkm_put_current(void)
+{
+	put_task_struct(current);
+}
+
 bool lkm_fatal_signal_pending(struct task_struct *task)
 {
 	return fatal_signal_pending(task);

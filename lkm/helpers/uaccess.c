@@ -2,72 +2,69 @@
 #include "helpers.h"
 
 /* A kernel thread or an interrupt would find the memory of any process. */
-static bool has_user_memory(void)
+static inline bool has_user_memory(void)
 {
 	return in_task() && current->mm;
 }
 
-/*
- * To wait for a page is to sleep. Under a spin lock the kernel does not, and
- * nothing is copied of the page; but it does with interrupts off alone, and of
- * an RCU reader it does not know.
- */
-static bool may_copy(void)
+bool lkm_has_user_memory(void)
 {
-	return has_user_memory() && !irqs_disabled() && !is_rcu_reader();
-}
-
-/* Nothing is copied; a thread that could have waited for its memory is warned of. */
-static noinline unsigned long refuse_to_copy(unsigned long n)
-{
-	if (has_user_memory())
-		lkm_refuse_to_sleep();
-	return n;
+	return has_user_memory();
 }
 
 /*
- * A copy under a spin lock is a bug, and is reported here: might_fault() would
- * also have lockdep report mmap_lock, and after its first report lockdep is
- * off. With page faults disabled it does not, and the copy ends at the first
- * page that is not there.
+ * To wait for a page is to sleep: what follows is for those who are atomic. (Whether
+ * a thread has memory was asked when it made its UserSlice a reader or a writer,
+ * which no other thread gets; who reads and writes devices has some.)
+ *
+ * If true, page faults are disabled, and the copy ends at the first page that is
+ * not there.
+ *
+ * So does the kernel do it under a spin lock anyway. It is a bug there, and is
+ * reported here: might_fault() would also have lockdep report mmap_lock, and
+ * after its first report lockdep is off. With interrupts off the kernel would
+ * wait, and of an RCU reader it does not know: nothing is copied.
  */
-static bool begin_copy(void)
+static noinline __cold bool begin_atomic_copy(void)
 {
-	if (!IS_ENABLED(CONFIG_PROVE_LOCKING) || !IS_ENABLED(CONFIG_DEBUG_ATOMIC_SLEEP) || !in_atomic())
+	if (!has_user_memory())
 		return false;
+	if (irqs_disabled() || is_rcu_reader()) {
+		lkm_refuse_to_sleep();
+		return false;
+	}
 	__might_sleep(__FILE__, __LINE__);
 	pagefault_disable();
 	return true;
 }
 
-static void end_copy(bool atomic)
+static void end_atomic_copy(void)
 {
-	if (atomic)
-		pagefault_enable();
+	pagefault_enable();
 }
 
-unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n)
+/* One of the two addresses is userland's. */
+static noinline __cold unsigned long copy_atomic(void *to, const void *from, unsigned long n,
+						 bool to_user)
 {
-	bool atomic;
-
-	if (unlikely(!may_copy()))
-		return refuse_to_copy(n);
-	atomic = begin_copy();
-	n = copy_from_user(to, from, n);
-	end_copy(atomic);
+	if (begin_atomic_copy()) {
+		n = to_user ? copy_to_user((void __force __user *)to, from, n)
+			    : copy_from_user(to, (const void __force __user *)from, n);
+		end_atomic_copy();
+	}
 	return n;
 }
 
-unsigned long lkm_copy_to_user(void __user *to, const void *from, unsigned long n)
+inline unsigned long lkm_copy_from_user(void *to, const void __user *from, unsigned long n)
 {
-	bool atomic;
+	return is_atomic() ? copy_atomic(to, (const void __force *)from, n, false)
+			   : copy_from_user(to, from, n);
+}
 
-	if (unlikely(!may_copy()))
-		return refuse_to_copy(n);
-	atomic = begin_copy();
-	n = copy_to_user(to, from, n);
-	end_copy(atomic);
-	return n;
+inline unsigned long lkm_copy_to_user(void __user *to, const void *from, unsigned long n)
+{
+	return is_atomic() ? copy_atomic((void __force *)to, from, n, true)
+			   : copy_to_user(to, from, n);
 }
 
 /* As copy_to_user, but what is not in memory is left uncopied, not waited for. */
@@ -83,7 +80,58 @@ unsigned long lkm_copy_to_user_nofault(void __user *to, const void *from, unsign
 }
 
 /* Brings the page of `to` into memory; whether it can be written. */
-bool lkm_fault_in_writeable(char __user *to)
+noinline __cold bool lkm_fault_in_writeable(char __user *to)
 {
 	return may_sleep() && has_user_memory() && access_ok(to, 1) && !fault_in_safe_writeable(to, 1);
+}
+
+/*
+ * The same for what readv, writev, splice and io_uring bring, which is seldom: read
+ * and write do without. (It is no pipe, for which copy_to_iter would allocate: see
+ * splice.c.)
+ */
+
+/* All or nothing. */
+noinline __cold bool lkm_copy_from_iter(void *to, size_t n, struct iov_iter *from)
+{
+	bool atomic = is_atomic(), copied;
+
+	if (atomic && !begin_atomic_copy())
+		return !n;
+	copied = copy_from_iter_full(to, n, from);
+	if (atomic)
+		end_atomic_copy();
+	return copied;
+}
+
+/* `to` has moved on by all or nothing. */
+noinline __cold bool lkm_copy_to_iter(const void *from, size_t n, struct iov_iter *to)
+{
+	bool atomic = is_atomic();
+	size_t copied;
+
+	if (atomic && !begin_atomic_copy())
+		return !n;
+	copied = copy_to_iter(from, n, to);
+	if (atomic)
+		end_atomic_copy();
+	if (copied != n)
+		iov_iter_revert(to, copied);
+	return copied == n;
+}
+
+/* How many bytes were copied. */
+noinline __cold size_t lkm_copy_to_iter_nofault(const void *from, size_t n, struct iov_iter *to)
+{
+	if (!has_user_memory())
+		return 0;
+	pagefault_disable();
+	n = copy_to_iter(from, n, to);
+	pagefault_enable();
+	return n;
+}
+
+noinline __cold bool lkm_fault_in_iter_writeable(const struct iov_iter *to)
+{
+	return may_sleep() && has_user_memory() && !fault_in_iov_iter_writeable(to, 1);
 }

@@ -10,7 +10,8 @@ use crate::{bindings, str::CStr};
 /// A lock for process context, under which one may sleep.
 ///
 /// Taking it may sleep; where one must not, it spins instead, perhaps for ever,
-/// after a warning. In an interrupt, `try_lock` warns and does not get it. See [`new_mutex!`](crate::new_mutex!).
+/// after a warning. An interrupt does not get it: there `lock` spins for ever after
+/// a warning, and `try_lock` has one, too. See [`new_mutex!`](crate::new_mutex!).
 pub type Mutex<T> = Lock<T, MutexBackend>;
 
 /// Makes a [`Mutex`]: `new_mutex!(data, "name")`, a [`Result`](crate::Result).
@@ -24,13 +25,14 @@ macro_rules! new_mutex {
 /// `struct mutex`.
 pub struct MutexBackend;
 
-// SAFETY: a `struct mutex` has one holder at a time. C may give one that an interrupt
-// has taken to the thread that it came between, once it is over; what it guarded is
-// out of reach then: a callback's data cannot hold the guard, which is not `Send`,
-// and it cannot be leaked to a place that is found again, as nothing is allocated.
+// SAFETY: a `struct mutex` has one holder at a time, if that does not wait for it
+// again, and if no interrupt takes it, whose holder is the thread that it came
+// between: `lkm_mutex_lock` and `lkm_mutex_trylock` see to both.
 unsafe impl Backend for MutexBackend {
     type State = bindings::mutex;
     type GuardState = ();
+    /// Those who wait for it look at what its owner does.
+    const NAMES_HOLDER: bool = true;
 
     #[inline]
     unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey) {

@@ -6,8 +6,8 @@
 //!
 //! ```text
 //!  reader          [ with_read_lock ── read ─ ...  ]
-//!  writer   lock ── replace ── drop ── old: ....... grace period ....... free
-//!                      └ from here on, new readers read the new value
+//!  writer   prepare ── publish ── old: ....... grace period ....... free
+//!                         └ from here on, new readers read the new value
 //! ```
 //!
 //! A grace period ends when every reader has ended that was there when it
@@ -15,9 +15,14 @@
 //!
 //! tests/loom runs this file under loom, which tries all interleavings.
 
-use super::{Guard as LockGuard, LockClassKey, Mutex, MutexBackend};
+use super::{LockClassKey, Mutex};
 use crate::{bindings, error::Result, irq::may_sleep, source::stopped, str::CStr, types::*};
-use core::{marker::PhantomData, mem::ManuallyDrop, ops::Deref, ptr::NonNull};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ops::{Deref, DerefMut},
+    ptr::{addr_of, NonNull},
+};
 
 #[cfg(not(loom))]
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -90,12 +95,12 @@ impl<T: Send + Sync + 'static> Pointer<T> {
     /// # Errors
     ///
     /// `ENOMEM`.
+    #[cold]
     pub fn new(value: T, name: &'static CStr, key: &'static LockClassKey) -> Result<Self> {
         let writers = Mutex::new((), name, key)?;
-        let node = Node::new(value)?;
         // INVARIANT: from `into_raw`.
         Ok(Self {
-            current: AtomicPtr::new(node.into_raw().as_ptr()),
+            current: AtomicPtr::new(Prepared::new(value)?.into_node().as_ptr()),
             writers,
         })
     }
@@ -111,14 +116,38 @@ impl<T: Send + Sync + 'static> Pointer<T> {
         unsafe { &(*node).value }
     }
 
-    /// Waits for other writers; process context, may sleep. As for a `Mutex`.
-    pub fn lock(&self) -> Writer<'_, T> {
-        let lock = self.writers.lock();
-        // INVARIANT: just taken.
-        Writer {
-            pointer: self,
-            _lock: lock,
-        }
+    /// Publishes `new` and takes away what was there, which readers may still
+    /// be reading: see [`Old`]. `complete` is called first, with the new value and
+    /// the one that it is to replace: no other writer can do so meanwhile. It must
+    /// not publish here itself.
+    ///
+    /// Waits for other writers, as for a [`Mutex`]; process context, may sleep.
+    #[inline]
+    pub fn publish(&self, mut new: Prepared<T>, complete: impl FnOnce(&mut T, &T)) -> Old<T> {
+        self.writers.with(|()| {
+            // What is there is known to this thread by the lock.
+            let old = self.current.load(Ordering::Relaxed);
+            // SAFETY: live by the invariant, as the lock is held.
+            complete(&mut new, unsafe { &(*old).value });
+            // Release: the value, to those who read it through the pointer.
+            // INVARIANT: the lock is held, and this is from `into_raw`.
+            self.current
+                .store(new.into_node().as_ptr(), Ordering::Release);
+            // SAFETY: by the invariant it was from `into_raw`, too.
+            let node = unsafe { NonNull::new_unchecked(old) };
+            // INVARIANT: just taken away.
+            Old { node }
+        })
+    }
+
+    /// Replaces the value by `new`, whatever it was: [`publish`](Self::publish),
+    /// with nothing to complete.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; then the value is as it was, and `new` is dropped.
+    pub fn replace(&self, new: T) -> Result<Old<T>> {
+        Ok(self.publish(Prepared::new(new)?, |_, _| ()))
     }
 }
 
@@ -131,54 +160,66 @@ impl<T: Send + Sync + 'static> Drop for Pointer<T> {
     }
 }
 
-impl<T> Node<T> {
-    fn new(value: T) -> Result<Pinned<Self>> {
-        Pinned::new(Self {
-            head: Opaque::uninit(),
-            value,
-        })
-    }
-}
-
-/// The right to replace the value behind a [`Pointer`]; others wait for it.
+/// A value to be [published](Pointer::publish). It is where it will stay, but so
+/// far nobody else's: it can be written to.
 ///
 /// # Invariants
 ///
-/// This thread holds the pointer's lock.
-#[must_use = "other writers wait until it is dropped"]
-pub struct Writer<'a, T: Send + Sync + 'static> {
-    pointer: &'a Pointer<T>,
-    _lock: LockGuard<'a, (), MutexBackend>,
+/// `node` is from `Pinned::into_raw`, and nobody else has it.
+pub struct Prepared<T: Send + Sync + 'static> {
+    node: NonNull<Node<T>>,
 }
 
-/// The value as it is: no other writer can replace it now.
-impl<T: Send + Sync + 'static> Deref for Writer<'_, T> {
-    type Target = T;
+// SAFETY: it owns its `T`.
+unsafe impl<T: Send + Sync + 'static> Send for Prepared<T> {}
 
-    fn deref(&self) -> &T {
-        // SAFETY: live by the invariant of `Pointer`. With the lock held only
-        // `replace` could take it away, and that wants this for itself.
-        unsafe { &(*self.pointer.current.load(Ordering::Relaxed)).value }
-    }
-}
-
-impl<T: Send + Sync + 'static> Writer<'_, T> {
-    /// Publishes `new` and takes away what was there, which readers may still
-    /// be reading: see [`Old`]. May sleep.
+impl<T: Send + Sync + 'static> Prepared<T> {
+    /// Moves `value` to the heap. May sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; then the value is as it was, and `new` is dropped.
-    pub fn replace(&mut self, new: T) -> Result<Old<T>> {
-        let new = Node::new(new)?.into_raw();
-        // Release: the value, to those who read it through the pointer. What
-        // was there is known to this thread by the lock.
-        // INVARIANT: the lock is held, and this is from `into_raw`.
-        let old = self.pointer.current.swap(new.as_ptr(), Ordering::Release);
-        // SAFETY: by the invariant of `Pointer` it was from `into_raw`, too.
-        let node = unsafe { NonNull::new_unchecked(old) };
-        // INVARIANT: just taken away.
-        Ok(Old { node })
+    /// `ENOMEM`.
+    #[inline]
+    pub fn new(value: T) -> Result<Self> {
+        let node = Pinned::new(Node {
+            head: Opaque::uninit(),
+            value,
+        })?;
+        // INVARIANT: from `into_raw`, just now.
+        Ok(Self {
+            node: node.into_raw(),
+        })
+    }
+
+    /// Gives up the node, which is from `Pinned::into_raw`.
+    #[inline]
+    fn into_node(self) -> NonNull<Node<T>> {
+        ManuallyDrop::new(self).node
+    }
+}
+
+impl<T: Send + Sync + 'static> Deref for Prepared<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: live by the invariant.
+        unsafe { &(*self.node.as_ptr()).value }
+    }
+}
+
+impl<T: Send + Sync + 'static> DerefMut for Prepared<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: live, and nobody else's, by the invariant.
+        unsafe { &mut (*self.node.as_ptr()).value }
+    }
+}
+
+impl<T: Send + Sync + 'static> Drop for Prepared<T> {
+    fn drop(&mut self) {
+        // SAFETY: from `into_raw`, and nobody else's, by the invariant.
+        drop(unsafe { Pinned::from_raw(self.node) });
     }
 }
 
@@ -219,7 +260,11 @@ impl<T: Send + Sync + 'static> Old<T> {
         if !stopped() {
             // SAFETY: by the invariant nobody can find it any more, it is freed
             // by `free` alone, and the module's code stays until that has run.
-            unsafe { bindings::lkm_call_rcu((*node).head.get(), Some(free::<T>)) };
+            unsafe {
+                // `free` finds the whole by it.
+                let head = Opaque::raw_get(addr_of!((*node).head));
+                bindings::lkm_call_rcu(head, Some(free::<T>));
+            }
         }
     }
 }
@@ -241,8 +286,8 @@ impl<T: Send + Sync + 'static> Drop for Old<T> {
 
 /// # Safety
 ///
-/// `head` is the first field of a `Node<T>` from `Pinned::into_raw`; called
-/// by RCU, once, after a grace period.
+/// `head` is the first field of a `Node<T>` from `Pinned::into_raw`, and made of
+/// a pointer to that; called by RCU, once, after a grace period.
 unsafe extern "C" fn free<T>(head: *mut RcuHead) {
     // SAFETY: by this function's requirement; `Node` is `repr(C)`.
     drop(unsafe { Pinned::from_raw(NonNull::new_unchecked(head.cast::<Node<T>>())) });

@@ -60,6 +60,7 @@ impl<T> RwSemaphore<T> {
     /// # Errors
     ///
     /// `ENOMEM`.
+    #[cold]
     pub fn new(data: T, name: &'static CStr, key: &'static LockClassKey) -> Result<Self> {
         let inner = Pinned::new(Inner {
             sem: Opaque::uninit(),

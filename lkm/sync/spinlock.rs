@@ -39,6 +39,9 @@ macro_rules! new_spinlock_irq {
     };
 }
 
+/// Such a kernel looks at it when the CPU that has the lock wants it again.
+const NAMES_HOLDER: bool = cfg!(CONFIG_DEBUG_SPINLOCK);
+
 /// `spinlock_t`, taken with `spin_lock`.
 pub struct SpinLockBackend;
 
@@ -47,6 +50,7 @@ pub struct SpinLockBackend;
 unsafe impl Backend for SpinLockBackend {
     type State = bindings::spinlock_t;
     type GuardState = ();
+    const NAMES_HOLDER: bool = NAMES_HOLDER;
 
     #[inline]
     unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey) {
@@ -87,6 +91,7 @@ unsafe impl Backend for SpinLockIrqBackend {
     type State = bindings::spinlock_t;
     /// The interrupt state to go back to.
     type GuardState = core::ffi::c_ulong;
+    const NAMES_HOLDER: bool = NAMES_HOLDER;
 
     #[inline]
     unsafe fn init(ptr: *mut Self::State, name: &'static CStr, key: &'static LockClassKey) {

@@ -45,6 +45,7 @@ impl WaitQueue {
     /// # Errors
     ///
     /// `ENOMEM`.
+    #[cold]
     pub fn new(name: &'static CStr, key: &'static LockClassKey) -> Result<Self> {
         let head = Pinned::new(Opaque::uninit())?;
         // SAFETY: `Pinned` keeps it where it is; name and key are static.

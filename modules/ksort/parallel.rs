@@ -74,6 +74,7 @@ pub(crate) fn memory_len(len: usize) -> usize {
 
 /// Sorts with the help of as much `scratch` memory, and of as many threads as
 /// there are `low_tables`, and have [`memory_len`] words of `memory` each.
+#[cold]
 pub(crate) fn sort<W: Word>(
     platform: &impl Platform,
     words: &mut [W],
@@ -224,6 +225,7 @@ pub(crate) fn sort<W: Word>(
 
 /// Counts the digits at `shift`; the bits in which any of `words` differs from
 /// `first`.
+#[inline(never)]
 fn count_and_compare<W: Word>(words: &[W], shift: u32, table: &mut Digits, first: W) -> W {
     let mut differ = W::ZERO;
     by_four(words, |word| {
@@ -245,6 +247,7 @@ fn passes(bits: u32) -> u32 {
 
 /// The passes for all low digits but the first; whether the words are in `other`
 /// then. They are in the one or the other also if this was stopped.
+#[cold]
 fn other_passes<W: Word>(
     stop: &Stop<'_, impl Platform>,
     words: &mut [W],
@@ -267,6 +270,7 @@ fn other_passes<W: Word>(
 }
 
 /// A pass for the low digit at `shift`; false if it was stopped.
+#[cold]
 fn pass<'a, W: Word + 'a>(
     stop: &Stop<'_, impl Platform>,
     mut pieces: impl Iterator<Item = &'a [W]> + Clone,

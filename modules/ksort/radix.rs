@@ -27,6 +27,8 @@ pub(crate) const fn digits<W: Word>() -> usize {
 
 /// Sorts with the help of as much `scratch` memory, and of `D` tables: as many
 /// as there are [`digits`].
+// By itself it is seldom called: see `count`.
+#[cold]
 pub(crate) fn sort<W: Word, const D: usize>(
     platform: &impl Platform,
     words: &mut [W],
@@ -43,14 +45,7 @@ pub(crate) fn sort<W: Word, const D: usize>(
 
     // All digits at once, as a word is loaded only once then.
     tables.iter_mut().for_each(|table| table.fill(0));
-    let counted = in_blocks(words, stop, |block| {
-        by_four(block, |word| {
-            for (digit, table) in (0..D).zip(tables.iter_mut()) {
-                let n = entry(table, word, shift(digit));
-                *n = n.wrapping_add(1);
-            }
-        });
-    });
+    let counted = in_blocks(words, stop, |block| count_all(block, tables));
     if !counted {
         return outcome;
     }
@@ -71,6 +66,17 @@ pub(crate) fn sort<W: Word, const D: usize>(
     }
     outcome.stopped = false;
     outcome
+}
+
+/// Counts all digits.
+#[inline(never)]
+fn count_all<W: Word, const D: usize>(words: &[W], tables: &mut [Digits; D]) {
+    by_four(words, |word| {
+        for (digit, table) in (0..D).zip(tables.iter_mut()) {
+            let n = entry(table, word, shift(digit));
+            *n = n.wrapping_add(1);
+        }
+    });
 }
 
 /// Calls `f` for each of `words`, for four at a time: half of what a short loop
@@ -108,6 +114,8 @@ pub(super) fn entry<W: Word, const N: usize>(
 }
 
 /// Counts the digits at `shift`.
+// Of many words, like all that has a loop here: one copy of it is enough.
+#[inline(never)]
 pub(super) fn count<W: Word, const N: usize>(words: &[W], shift: u32, table: &mut Table<N>) {
     by_four(words, |word| {
         let n = entry(table, word, shift);
@@ -128,6 +136,7 @@ pub(super) fn all_have_one_digit<W: Word, const N: usize>(
 }
 
 /// Makes places of counts, for digits that grow once `flip` is laid over them.
+#[inline(never)]
 pub(super) fn accumulate<const N: usize>(table: &mut Table<N>, flip: usize) {
     let mut sum = 0u32;
     let mut place = |n: &mut u32| sum = sum.wrapping_add(replace(n, sum));
@@ -145,6 +154,7 @@ pub(super) fn accumulate<const N: usize>(table: &mut Table<N>, flip: usize) {
 }
 
 /// Moves each of `words` to its place in `to`.
+#[inline(never)]
 pub(super) fn scatter<W: Word, const N: usize>(
     words: &[W],
     to: &mut [W],

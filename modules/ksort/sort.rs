@@ -132,12 +132,12 @@ pub(crate) fn choose<W: Word>(len: usize, cpus: usize) -> Algorithm {
 
 /// The kernel's `sort()`.
 pub(crate) fn heap<W: Word>(platform: &impl Platform, words: &mut [W], flip: W) -> Outcome {
-    in_place(platform, words, flip, |part| platform.heap_sort(part))
+    in_place(platform, words, flip, &|part| platform.heap_sort(part))
 }
 
 /// Quicksort, which falls back to heap sort.
 pub(crate) fn quick<W: Word>(platform: &impl Platform, words: &mut [W], flip: W) -> Outcome {
-    in_place(platform, words, flip, |part| {
+    in_place(platform, words, flip, &|part| {
         quick::sort(part, &|rest| platform.heap_sort(rest))
     })
 }
@@ -191,11 +191,11 @@ fn in_place<W: Word>(
     platform: &impl Platform,
     words: &mut [W],
     flip: W,
-    sort: impl Fn(&mut [W]),
+    sort: &dyn Fn(&mut [W]),
 ) -> Outcome {
     let lay = |words: &mut [W]| words.iter_mut().for_each(|word| *word = *word ^ flip);
     lay(words);
-    let stopped = !divide(words, &|| platform.should_stop(), &sort);
+    let stopped = !divide(words, &|| platform.should_stop(), sort);
     lay(words);
     Outcome {
         stopped,
@@ -210,11 +210,7 @@ fn in_place<W: Word>(
 ///
 /// A part has [`PART`] words at most. The recursion is as deep as the set can
 /// be halved, since it is for the smaller part.
-fn divide<W: Word>(
-    mut words: &mut [W],
-    stop: &impl Fn() -> bool,
-    sort: &impl Fn(&mut [W]),
-) -> bool {
+fn divide<W: Word>(mut words: &mut [W], stop: &impl Fn() -> bool, sort: &dyn Fn(&mut [W])) -> bool {
     while words.len() > PART {
         let first = words.first().map_or(W::ZERO, |first| *first);
         let mut differ = W::ZERO;

@@ -9,7 +9,7 @@
 //! | read(2), pread(2) | buffer | the message from the position on; 0 at its end | `EFAULT` |
 //! | write(2), pwrite(2) | 1 to 128 bytes | all of them: they are the message now | `EMSGSIZE`, `EFAULT`, `ENOMEM` |
 //! | lseek(2) | `SEEK_SET`, `SEEK_CUR` | the new position | `EINVAL`: any other, or below 0 |
-//! | poll(2) | | always `POLLIN` and `POLLOUT` | |
+//! | poll(2) | | always `POLLIN` and `POLLOUT` | epoll(7): `EPERM` |
 //! | ioctl(2) `MISC_GET_STATS` | `struct misc_stats *` | 0 | `EFAULT` |
 //! | ioctl(2) `MISC_RESET_STATS` | | 0 | `EBADF`, if not open for writing |
 //! | ioctl(2), any other | | | `ENOTTY` |
@@ -24,12 +24,15 @@
 //!
 //! The position is that of reads. A write replaces the message whatever the
 //! position is, and leaves it alone: the offset of pwrite(2) and `O_APPEND` make
-//! no difference. (writev(2) is a write for each of its parts.)
+//! no difference.
+//!
+//! readv(2), splice(2), sendfile(2) and AIO are a read, and what writev(2) or a pipe
+//! brings is one message. (copy_file_range(2) is for regular files only.)
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use lkm::{
     fs::File,
-    miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
+    miscdevice::{FileOperations, MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
     prelude::*,
     str::CStr,
     sync::Arc,
@@ -60,12 +63,17 @@ impl Message {
         })
     }
 
-    /// The message that follows this one.
-    pub(crate) fn successor(&self, text: &Text) -> Self {
+    /// One that says nothing yet.
+    pub(crate) fn empty() -> Self {
         Message {
-            text: *text,
-            generation: self.generation.wrapping_add(1),
+            text: Text::new(),
+            generation: 0,
         }
+    }
+
+    /// Makes it the one that comes after `current`.
+    pub(crate) fn follow(&mut self, current: &Message) {
+        self.generation = current.generation.wrapping_add(1);
     }
 
     pub(crate) fn describe(&self, stats: &mut uapi::misc_stats) {
@@ -87,19 +95,19 @@ pub(crate) trait Guarded: Send + Sync + Sized + 'static {
     fn copy_out(
         &self,
         opened: &Self::Opened,
-        buffer: &mut UserSliceWriter,
+        buffer: &mut UserSliceWriter<'_>,
         position: &mut i64,
     ) -> Result<usize>;
 
     /// Replaces the message with what is in `buffer`: see [`copy_in`].
-    fn replace(&self, buffer: &mut UserSliceReader) -> Result;
+    fn replace(&self, buffer: &mut UserSliceReader<'_>) -> Result;
 
     /// Fills in what is known of messages.
     fn stats(&self, stats: &mut uapi::misc_stats);
 }
 
 /// What a writer brings, in place of what `text` has; may sleep.
-pub(crate) fn copy_in(text: &mut Text, buffer: &mut UserSliceReader) -> Result {
+pub(crate) fn copy_in(text: &mut Text, buffer: &mut UserSliceReader<'_>) -> Result {
     if buffer.len() > uapi::MISC_MESSAGE_MAX as usize {
         return Err(EMSGSIZE);
     }
@@ -174,6 +182,12 @@ impl<G: Guarded> OpenFile<G> {
 impl<G: Guarded> MiscDevice for OpenFile<G> {
     type Shared = Arc<Device<G>>;
     const SEEKABLE: bool = true;
+    const FILE_OPERATIONS: FileOperations<Self> = FileOperations {
+        read: Some(Self::read),
+        write: Some(Self::write),
+        ioctl: Some(Self::ioctl),
+        ..FileOperations::NONE
+    };
 
     fn open(device: &Arc<Device<G>>, _file: &File) -> Result<Self> {
         let opened = device.guarded.open()?;
@@ -183,11 +197,13 @@ impl<G: Guarded> MiscDevice for OpenFile<G> {
             opened,
         })
     }
+}
 
+impl<G: Guarded> OpenFile<G> {
     fn read(
         &self,
         _file: &File,
-        buffer: &mut UserSliceWriter,
+        buffer: &mut UserSliceWriter<'_>,
         position: &mut i64,
     ) -> Result<usize> {
         let device = &self.device;
@@ -196,7 +212,7 @@ impl<G: Guarded> MiscDevice for OpenFile<G> {
         Ok(count)
     }
 
-    fn write(&self, _file: &File, buffer: &mut UserSliceReader, _: &mut i64) -> Result<usize> {
+    fn write(&self, _file: &File, buffer: &mut UserSliceReader<'_>, _: &mut i64) -> Result<usize> {
         let device = &self.device;
         let count = buffer.len();
         if count == 0 {

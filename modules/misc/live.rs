@@ -4,7 +4,7 @@
 
 use crate::device::Message;
 use core::{
-    ops::Deref,
+    ops::{Deref, DerefMut},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -13,6 +13,7 @@ static LIVE: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Live(Message);
 
 impl Live {
+    #[inline]
     pub(crate) fn new(message: Message) -> Self {
         LIVE.fetch_add(1, Ordering::Relaxed);
         Live(message)
@@ -29,6 +30,12 @@ impl Deref for Live {
 
     fn deref(&self) -> &Message {
         &self.0
+    }
+}
+
+impl DerefMut for Live {
+    fn deref_mut(&mut self) -> &mut Message {
+        &mut self.0
     }
 }
 

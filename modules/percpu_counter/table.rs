@@ -30,7 +30,7 @@ impl Table {
     pub(crate) fn read(
         &mut self,
         statistics: &Statistics,
-        buffer: &mut UserSliceWriter,
+        buffer: &mut UserSliceWriter<'_>,
         position: &mut i64,
     ) -> Result<usize> {
         if self.end == 0 || self.end != *position {

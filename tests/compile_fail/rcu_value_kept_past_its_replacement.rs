@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! To a writer, the value is there until it replaces it.
+//! To a writer, the value that it replaces is there until it has.
 
-use lkm::{prelude::*, sync::rcu::Pointer};
+use lkm::sync::rcu::{Pointer, Prepared};
 
 /// Would use what it has had freed.
-pub fn misuse(pointer: &Pointer<u32>) -> Result<u32> {
-    let mut writer = pointer.lock();
-    let value = &*writer;
-    writer.replace(2)?.synchronize_rcu(); //~ ERROR E0502
-    Ok(*value)
+pub fn misuse(pointer: &Pointer<u32>, new: Prepared<u32>) -> u32 {
+    let mut kept = &0;
+    let old = pointer.publish(new, |_, current| kept = current); //~ ERROR E0521
+    old.synchronize_rcu();
+    *kept
 }

@@ -18,6 +18,7 @@ use lkm::{
     },
     tasklet::TaskletCallback,
     timer::TimerCallback,
+    uaccess::{UserSliceReader, UserSliceWriter},
     workqueue::WorkItem,
 };
 
@@ -79,7 +80,6 @@ pub fn others() {
         ReadGuard<'static, u8>,
         WriteGuard<'static, u8>,
         rcu::Guard,
-        rcu::Writer<'static, u8>,
         CpuGuard,
     );
     // What several threads see through a guard, or a thread of itself.
@@ -105,5 +105,8 @@ pub fn others() {
     is_not!(Sync: Arc<Cell<u8>>, ArcBorrow<'static, Cell<u8>>);
     is_not!(Sync: Arc<Seen>, ArcBorrow<'static, Seen>);
     is_not!(Send: KVVec<Own>);
+    // Only the thread that made a call has the memory that the call is about.
+    is_not!(Send: UserSliceReader<'static>, UserSliceWriter<'static>);
+    is_not!(Sync: UserSliceReader<'static>, UserSliceWriter<'static>);
     is_not!(Sync: KVVec<Cell<u8>>);
 }

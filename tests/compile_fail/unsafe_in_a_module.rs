@@ -4,5 +4,5 @@
 
 /// Would do anything.
 pub fn misuse(address: usize) -> u8 {
-    unsafe { *(address as *const u8) } //~ ERROR usage of an `unsafe` block
+    unsafe { *(address as *const u8) } //~ REFUSED `unsafe`
 }

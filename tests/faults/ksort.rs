@@ -8,7 +8,7 @@ use nix::errno::Errno::{self, EFAULT};
 use nix::unistd::read;
 use tests::Node;
 
-use crate::calls::{closes, open, opens, parameter, polls, EITHER};
+use crate::calls::{closes, open, opens, parameter, EITHER};
 use crate::life::Subject;
 use crate::table::Column;
 use crate::trial::Trials;
@@ -45,7 +45,6 @@ fn ksort() {
     // Enough for two workers.
     reads(&mut trials, KSORT_PARALLEL, 20_000, EITHER);
     ioctls(&mut trials);
-    polls(&mut trials, &open(NODE));
 }
 
 /// So many numbers in no order, and in order.

@@ -1,14 +1,16 @@
 //! The misc family: what fails changes nothing but the count of errors.
 
+use std::io::SeekFrom;
 use std::os::unix::io::AsRawFd;
 use std::path::Path;
 
 use abi::misc::{get_stats, misc_stats, reset_stats};
-use nix::errno::Errno::{self, EFAULT};
+use nix::errno::Errno::{self, EFAULT, ENOMEM};
 use nix::unistd::read;
+use tests::transfer::Pipe;
 use tests::{mode_of, until, Module, Node};
 
-use crate::calls::{closes, open, opens, parameter, polls, EITHER};
+use crate::calls::{closes, open, opens, parameter, EITHER};
 use crate::injection::Task;
 use crate::life::Subject;
 use crate::table::Column;
@@ -62,9 +64,9 @@ impl Member {
         self.opens(&mut trials, &module, path);
         closes(&mut trials, &module, path);
         reads(&mut trials, path);
+        splices(&mut trials, path);
         writes(&mut trials, path, self.write_errors);
         ioctls(&mut trials, path);
-        polls(&mut trials, &open(path));
         for name in parameters {
             parameter(&mut trials, &module, name, ["N", "Y"]);
         }
@@ -131,6 +133,23 @@ fn reads(trials: &mut Trials, path: &str) {
         expected.bytes_read += length as u64;
         assert_eq!(stats(&node), expected);
         assert_eq!(node.position(), 22);
+    });
+}
+
+/// A splice that fails leaves the position, and puts nothing into the pipe.
+fn splices(trials: &mut Trials, path: &str) {
+    let node = open(path);
+    let message = node.read(200).unwrap();
+    trials.each(Column::Read, |fault| {
+        let mut pipe = Pipe::new();
+        node.seek(SeekFrom::Start(0)).unwrap();
+        let result = fault.hits(&[ENOMEM], || pipe.splice_from(&node, 200));
+        if result.is_err() {
+            assert!(pipe.is_empty());
+            assert_eq!(node.position(), 0);
+            assert_eq!(pipe.splice_from(&node, 200), Ok(message.len()));
+        }
+        assert_eq!(pipe.take(message.len()), message);
     });
 }
 

@@ -7,7 +7,7 @@ use nix::errno::Errno::{EAGAIN, EFAULT, ENOMEM};
 use nix::unistd::read;
 use tests::{cpus_of_threads, online_cpus, until, Node};
 
-use crate::calls::{closes, open, opens, parameter, polls};
+use crate::calls::{closes, open, opens, parameter};
 use crate::injection::Task;
 use crate::life::Subject;
 use crate::table::Column;
@@ -61,7 +61,6 @@ fn percpu_counter() {
     reads(&mut trials, &node);
     writes(&mut trials, &node);
     ioctls(&mut trials, &node);
-    polls(&mut trials, &node);
 }
 
 /// A read that fails leaves the position, and the table that the file is in the middle of.

@@ -3,7 +3,6 @@
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::io::AsRawFd;
-use std::time::Duration;
 
 use abi::ksort::{
     KSORT_GET_ALGORITHM, KSORT_GET_ORDER, KSORT_GET_STATS, KSORT_GET_TYPE, KSORT_SET_ALGORITHM,
@@ -11,8 +10,7 @@ use abi::ksort::{
 };
 use nix::errno::Errno;
 use nix::poll::{poll, PollFd, PollFlags};
-use nix::sys::epoll::{epoll_create, epoll_ctl, epoll_wait, EpollEvent, EpollFlags, EpollOp};
-use nix::unistd::close;
+use tests::transfer::epoll_add;
 use tests::{assert_no_ioctls_but, read_at, write_at, UNMAPPED};
 
 use crate::node::{assert_same, bytes_of, load, Node};
@@ -107,17 +105,8 @@ fn poll_says_always_readable_and_writable() {
     });
 }
 
+/// There is nothing to wait for.
 #[test]
-fn epoll_says_so_too() {
-    in_all_states(|node| {
-        let epoll = epoll_create().unwrap();
-        let both = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT;
-        let mut event = EpollEvent::new(both, 7);
-        epoll_ctl(epoll, EpollOp::EpollCtlAdd, node.as_raw_fd(), &mut event).unwrap();
-        let mut events = [EpollEvent::empty(); 2];
-        let count = epoll_wait(epoll, &mut events, Duration::ZERO.as_millis() as isize);
-        assert_eq!(count, Ok(1));
-        assert_eq!((events[0].data(), events[0].events()), (7, both));
-        close(epoll).unwrap();
-    });
+fn epoll_refuses_what_is_always_ready() {
+    in_all_states(|node| assert_eq!(epoll_add(node), Err(Errno::EPERM)));
 }

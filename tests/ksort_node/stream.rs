@@ -1,11 +1,12 @@
 //! Bytes that come and go in pieces: sets, positions, ends.
 
-use std::io::{IoSlice, IoSliceMut, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::io::AsRawFd;
 
 use nix::errno::Errno;
-use nix::sys::uio::{readv, writev};
 use nix::unistd::{lseek, Whence};
+use tests::transfer::{aio, memory_file, part, part_mut, readv, sendfile, writev, Aio, Part, Pipe};
+use tests::UNMAPPED;
 
 use crate::node::{assert_same, bytes_of, load, random, sorted_by_std, Node, Typed};
 use crate::numbers::Pattern;
@@ -78,23 +79,95 @@ fn reads_may_split_numbers_anywhere() {
 }
 
 #[test]
-fn vectors_are_a_call_for_each_part() {
+fn a_vector_is_one_call() {
     let _module = load(&[]);
     let numbers = random(10, 6);
     let bytes = bytes_of(&numbers);
     let expected = sorted_by_std(&numbers);
-    let parts = [&bytes[..1], &[], &bytes[1..7], &bytes[7..]];
-    let parts: Vec<IoSlice> = parts.iter().map(|part| IoSlice::new(part)).collect();
+    let parts = [&bytes[..1], &[], &bytes[1..7], &bytes[7..]].map(part);
     let node = Node::open();
-    assert_eq!(writev(node.as_raw_fd(), &parts), Ok(40));
+    assert_eq!(writev(&node, &parts, None), Ok(40));
     let (mut first, mut second) = ([0; 13], [0; 100]);
-    let mut parts = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
-    assert_eq!(readv(node.as_raw_fd(), &mut parts), Ok(40));
+    let room = [part_mut(&mut first), part_mut(&mut second)];
+    assert_eq!(readv(&node, &room, None), Ok(40));
     assert_same(&[&first[..], &second[..27]].concat(), &expected, "readv");
+    assert_eq!(readv(&node, &room, Some(36)), Ok(4));
+    assert_eq!(first[..4], bytes_of(&expected)[36..]);
     // All of this vector is one set, though the one before was read.
-    let parts: Vec<IoSlice> = bytes.chunks(4).map(IoSlice::new).collect();
-    assert_eq!(writev(node.as_raw_fd(), &parts), Ok(40));
+    let parts: Vec<Part> = bytes.chunks(4).map(part).collect();
+    assert_eq!(writev(&node, &parts, None), Ok(40));
     assert_same(&node.read_all(), &expected, "a vector after a read");
+}
+
+#[test]
+fn a_vector_with_a_bad_part_moves_nothing() {
+    let _module = load(&[]);
+    let node = Node::with(&[5, 1]);
+    let mut bytes = [0; 4];
+    let (good, bad) = (part_mut(&mut bytes), (UNMAPPED, 4));
+    for parts in [[bad, good, good], [good, bad, good], [good, good, bad]] {
+        assert_eq!(writev(&node, &parts, None), Err(Errno::EFAULT));
+    }
+    assert_eq!(readv(&node, &[good, bad], None), Err(Errno::EFAULT));
+    assert_eq!(node.position(), 0);
+    assert_same(&node.read_all(), &[1, 5], "the set");
+}
+
+/// More than a pipe has room for.
+#[test]
+fn sendfile_and_splice_move_whole_sets() {
+    let _module = load(&[]);
+    let numbers = random(100_000, 8);
+    let expected = sorted_by_std(&numbers);
+    let bytes = bytes_of(&numbers);
+    let node = Node::open();
+    assert_eq!(
+        sendfile(&*node, &memory_file(bytes), Some(&mut 0), bytes.len()),
+        Ok(bytes.len())
+    );
+    let mut sorted = memory_file(b"");
+    assert_eq!(
+        sendfile(&sorted, &*node, None, usize::MAX >> 1),
+        Ok(bytes.len())
+    );
+    assert_eq!(node.position(), bytes.len() as u64);
+    let mut read = Vec::new();
+    sorted.seek(SeekFrom::Start(0)).unwrap();
+    sorted.read_to_end(&mut read).unwrap();
+    assert_same(&read, &expected, "sendfile");
+
+    let node = Node::open();
+    for piece in bytes.chunks(40_000) {
+        assert_eq!(
+            Pipe::of(piece).splice_to(&node, usize::MAX >> 1),
+            Ok(piece.len())
+        );
+    }
+    let mut pipe = Pipe::new();
+    let mut read = Vec::new();
+    loop {
+        match pipe.splice_from(&node, usize::MAX >> 1) {
+            Ok(0) => break,
+            Ok(moved) => read.extend(pipe.take(moved)),
+            Err(error) => panic!("splice: {error}"),
+        }
+    }
+    assert_same(&read, &expected, "splice");
+}
+
+#[test]
+fn aio_reads_and_writes_sets() {
+    let _module = load(&[]);
+    let node = Node::open();
+    assert_eq!(
+        aio(&node, Aio::Write, part(bytes_of(&[3, 1, 2])), 100),
+        Ok(12)
+    );
+    let mut bytes = [0; 100];
+    let room = part_mut(&mut bytes);
+    assert_eq!(aio(&node, Aio::Read, room, 4), Ok(8));
+    assert_same(&bytes[..8], &[2, 3], "from the second number on");
+    assert_eq!(aio(&node, Aio::Read, (UNMAPPED, 8), 0), Err(Errno::EFAULT));
 }
 
 #[test]

@@ -9,31 +9,19 @@ pub mod rcu;
 mod refcount;
 
 use crate::{error::Result, str::CStr};
-use core::marker::PhantomData;
-
 pub use arc::{Arc, ArcBorrow};
 pub use refcount::Refcount;
 
 pub struct LockClassKey;
 
-pub struct MutexBackend;
-
 pub struct Mutex<T>(loom::sync::Mutex<T>);
-
-pub struct Guard<'a, T, B> {
-    _guard: loom::sync::MutexGuard<'a, T>,
-    _backend: PhantomData<B>,
-}
 
 impl<T> Mutex<T> {
     pub fn new(data: T, _name: &'static CStr, _key: &'static LockClassKey) -> Result<Self> {
         Ok(Self(loom::sync::Mutex::new(data)))
     }
 
-    pub fn lock(&self) -> Guard<'_, T, MutexBackend> {
-        Guard {
-            _guard: self.0.lock().unwrap(),
-            _backend: PhantomData,
-        }
+    pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        f(&mut self.0.lock().unwrap())
     }
 }

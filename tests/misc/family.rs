@@ -12,6 +12,7 @@ mod parameters;
 mod position;
 pub mod slow;
 mod statistics;
+mod transfer;
 mod whole;
 
 /// A module of the family: how it differs from the others where a program can tell.

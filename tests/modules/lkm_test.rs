@@ -12,7 +12,8 @@ use lkm::{
     hrtimer::{HrTimer, HrTimerCallback, HrTimerRestart},
     irq::with_irqs_disabled,
     kfifo::Kfifo,
-    miscdevice::{MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
+    kvec::KVVec,
+    miscdevice::{FileOperations, MiscDevice, MiscDeviceOptions, MiscDeviceRegistration},
     new_mutex, new_semaphore, new_spinlock, new_spinlock_irq, new_timer, new_work,
     prelude::*,
     ring::spsc,
@@ -139,14 +140,26 @@ struct Node {
 
 impl MiscDevice for Node {
     type Shared = Arc<Counters>;
+    const FILE_OPERATIONS: FileOperations<Self> = FileOperations {
+        read: Some(Self::read),
+        write: Some(Self::write),
+        ioctl: Some(Self::ioctl),
+        ..FileOperations::NONE
+    };
 
     fn open(open: &Arc<Counters>, _file: &File) -> Result<Self> {
         open.add();
         Ok(Node { open: open.clone() })
     }
+}
 
+impl Node {
     /// Takes a message of at most 16 bytes.
-    fn write(&self, _: &File, buffer: &mut UserSliceReader, _: &mut i64) -> Result<usize> {
+    fn write(&self, _: &File, buffer: &mut UserSliceReader<'_>, _: &mut i64) -> Result<usize> {
+        // Waits for a page, or would, with interrupts off.
+        if buffer.len() == 101 {
+            return with_irqs_disabled(|| buffer.read_slice(&mut [0; 101]).map(|()| 101));
+        }
         let mut message = [0; 16];
         let len = buffer.len();
         let message = message.get_mut(..len).ok_or(EMSGSIZE)?;
@@ -164,7 +177,33 @@ impl MiscDevice for Node {
     }
 
     /// Reads one byte more than there is room for, which must be refused.
-    fn read(&self, _: &File, buffer: &mut UserSliceWriter, _: &mut i64) -> Result<usize> {
+    fn read(&self, _: &File, buffer: &mut UserSliceWriter<'_>, _: &mut i64) -> Result<usize> {
+        match buffer.len() {
+            // Says that it has written more than it has.
+            100 => return buffer.write_slice(&[b'x'; 8]).map(|()| 100),
+            // Waits for a page, or would, with interrupts off.
+            101 => return with_irqs_disabled(|| buffer.write_slice(b"x").map(|()| 1)),
+            // Writes with a spin lock held, to what may not be there.
+            102 => {
+                let lock = new_spinlock!(())?;
+                loop {
+                    let held = lock.lock();
+                    let written = buffer.write_nofault(&[b'x'; 8]);
+                    drop(held);
+                    if written > 0 {
+                        return Ok(written);
+                    }
+                    buffer.fault_in()?;
+                }
+            }
+            // Leaves what it was given, and takes something else.
+            103 => {
+                buffer.write_slice(b"xy")?;
+                *buffer = UserSlice::new(8, 103).writer();
+                return Ok(2);
+            }
+            _ => {}
+        }
         let room = buffer.len().min(8);
         let bytes = [b'x'; 9];
         if room < 8 && buffer.write_slice(&bytes) != Err(EFAULT) {
@@ -231,6 +270,7 @@ impl Reentrant {
 
 impl MiscDevice for Reentrant {
     type Shared = OtherNode;
+    const FILE_OPERATIONS: FileOperations<Self> = FileOperations::NONE;
 
     fn open(other: &OtherNode, _file: &File) -> Result<Self> {
         let third = Self::register(c_str!("lkm_test_third"), new_mutex!(None)?);
@@ -449,7 +489,6 @@ impl TimerCallback for Sleeper {
             next: None,
         });
         pr_info!("refused: {:?} {:?} {:?}\n", waited, allocated, made.err());
-        *self.mutex.lock() = 1;
         pr_info!("refused a mutex: {}\n", self.mutex.try_lock().is_none());
         self.work.flush();
         // It is stopped when the module goes.
@@ -457,6 +496,20 @@ impl TimerCallback for Sleeper {
         self.counters.add();
         TimerRestart::NoRestart
     }
+}
+
+/// What waits for a worker, for a callback, or for a mapping to go.
+fn drop_with_irqs_off() -> Result {
+    let counters = Counters::new()?;
+    let timer = HrTimer::new(Again {
+        counters,
+        next: None,
+    })?;
+    let queue = Queue::new_unbound(c_str!("lkm_test"))?;
+    let array = KVVec::<u8>::with_capacity(8 << 20)?;
+    let small = KVVec::<u8>::with_capacity(8)?;
+    with_irqs_disabled(|| drop((timer, queue, array, small)));
+    Ok(())
 }
 
 fn sleep_in_interrupt() -> Result {
@@ -503,6 +556,7 @@ impl Module for Test {
             "name_too_long" => name_too_long()?,
             "long_lines" => long_lines(),
             "sleep_in_interrupt" => sleep_in_interrupt()?,
+            "drop_with_irqs_off" => drop_with_irqs_off()?,
             "drop_while_running" => drop_while_running()?,
             "registers_in_open" => reentrant = Some(registers_in_open()?),
             "everything" => everything = Some(Everything::start()?),

@@ -168,7 +168,7 @@ fn classes() -> Result {
     drop(new_rwsem!((), "lesson_rwsem")?.write());
     drop(new_spinlock!((), "lesson_spinlock")?.lock());
     drop(new_spinlock_irq!((), "lesson_spinlock_irq")?.lock());
-    drop(new_rcu_pointer!((), "lesson_rcu_pointer")?.lock());
+    drop(new_rcu_pointer!((), "lesson_rcu_pointer")?.replace(()));
     // What waits for these to end waits as for a lock.
     new_wait_queue!("lesson_wait_queue")?.wake_up_all();
     new_timer!(Nothing, "lesson_timer")?.start(Delta::from_millis(0));

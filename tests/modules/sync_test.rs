@@ -9,12 +9,17 @@
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use lkm::{
+    cpumask::online_cpus,
     hrtimer::{HrTimer, HrTimerCallback, HrTimerRestart},
-    new_mutex, new_rcu_pointer, new_rwsem, new_spinlock, new_spinlock_irq, new_wait_queue,
-    new_work,
+    irq::with_irqs_disabled,
+    kthread::{Context, KThread, KThreadCallback},
+    new_mutex, new_rcu_pointer, new_rwsem, new_semaphore, new_spinlock, new_spinlock_irq,
+    new_timer, new_wait_queue, new_work,
     prelude::*,
-    sync::{rcu, Arc, ArcBorrow, Mutex, Refcount, RwSemaphore, WaitQueue},
+    sync::{rcu, Arc, ArcBorrow, Mutex, Refcount, RwSemaphore, Semaphore, WaitQueue},
+    task::cond_resched,
     time::Delta,
+    timer::{TimerCallback, TimerRestart},
     workqueue::{Queue, Work, WorkItem},
 };
 
@@ -60,6 +65,11 @@ impl Pair {
             number,
             seal: AtomicU64::new(!number),
         }
+    }
+
+    fn set(&mut self, number: u64) {
+        self.number = number;
+        *self.seal.get_mut() = !number;
     }
 
     fn is_whole(&self) -> bool {
@@ -114,10 +124,9 @@ struct Writer {
 
 /// One more than it was; the writers' lock makes it lose none.
 fn replace(shared: &Shared, deferred: bool) -> Result {
-    let mut writer = shared.lock();
-    let next = writer.number.wrapping_add(1);
-    let old = writer.replace(Pair::new(next))?;
-    drop(writer);
+    let old = shared.publish(rcu::Prepared::new(Pair::new(0))?, |new, current| {
+        new.set(current.number.wrapping_add(1))
+    });
     if deferred {
         old.call_rcu();
     } else {
@@ -180,7 +189,9 @@ fn rcu_readers_and_writers(deferred: bool) -> Result {
     check!(WRONG.load(Ordering::Relaxed) == 0);
     check!(READS.load(Ordering::Relaxed) > 0);
     // No writer has overtaken another.
-    check!(shared.lock().number == REPLACED.load(Ordering::Relaxed));
+    check!(
+        rcu::with_read_lock(|guard| shared.read(guard).number) == REPLACED.load(Ordering::Relaxed)
+    );
     if !deferred {
         // Each old pair was freed before its writer went on.
         check!(LIVE.load(Ordering::Relaxed) == 1);
@@ -195,7 +206,7 @@ fn rcu_keeps_what_is_read() -> Result {
         let before = shared.read(guard);
         // To allocate may sleep, and this is a reader.
         check!(Queue::new_unbound(c_str!("sync_test")).is_err());
-        check!(shared.lock().replace(Pair::new(1)).is_err());
+        check!(shared.replace(Pair::new(1)).is_err());
         check!(before.is_whole() && before.number == 0);
         Ok(())
     })?;
@@ -203,7 +214,7 @@ fn rcu_keeps_what_is_read() -> Result {
     check!(rcu::with_read_lock(|guard| shared.read(guard).number) == 1);
 
     // Whoever cannot wait leaves it to RCU.
-    let old = shared.lock().replace(Pair::new(2))?;
+    let old = shared.replace(Pair::new(2))?;
     rcu::with_read_lock(|guard| {
         let now = shared.read(guard);
         drop(old);
@@ -225,7 +236,7 @@ impl Drop for Loud {
 fn rcu_defer(leak: bool) -> Result {
     let pointer = new_rcu_pointer!(Loud(0), "sync_test_loud")?;
     for n in 1..=20 {
-        let old = pointer.lock().replace(Loud(n))?;
+        let old = pointer.replace(Loud(n))?;
         if n == 7 {
             // Leaked, and so never dropped.
             core::mem::forget(old);
@@ -419,11 +430,13 @@ fn condition_keeps_lock() -> Result {
 struct Waker {
     queue: Arc<WaitQueue>,
     left: u32,
+    woken: Arc<Counters>,
 }
 
 impl HrTimerCallback for Waker {
     fn run(&mut self) -> HrTimerRestart {
         self.queue.wake_up_all();
+        self.woken.add();
         self.left = self.left.saturating_sub(1);
         if self.left == 1 {
             pr_info!("woken often\n");
@@ -432,31 +445,267 @@ impl HrTimerCallback for Waker {
     }
 }
 
+/// Takes the mutex, and calls what is to be done with it.
+type Take = fn(&Mutex<u32>, &dyn Fn());
+
+fn by_guard(lock: &Mutex<u32>, f: &dyn Fn()) {
+    let _held = lock.lock();
+    f();
+}
+
+fn by_closure(lock: &Mutex<u32>, f: &dyn Fn()) {
+    lock.with(|_| f());
+}
+
 /// Takes it in a condition, for which it is on the queue so many times, as each
 /// time is good for one wake-up.
-fn lock_on_queue(lock: &Mutex<u32>, queue: &WaitQueue, times: u32) -> bool {
+fn lock_on_queue(take: Take, lock: &Mutex<u32>, queue: &WaitQueue, times: u32) -> bool {
     match times.checked_sub(1) {
         Some(times) => {
-            let _ = queue.wait_interruptible(|| lock_on_queue(lock, queue, times));
+            let _ = queue.wait_interruptible(|| lock_on_queue(take, lock, queue, times));
         }
-        None => drop(lock.lock()),
+        None => take(lock, &|| ()),
     }
     true
 }
 
 /// Waits for a mutex that the thread has, and is woken. This does not return.
-fn taken_twice() -> Result {
+fn taken_twice(take: Take, woken: &Arc<Counters>) -> Result {
     let lock = new_mutex!(0, "sync_test_mutex")?;
     let queue = Arc::try_new(new_wait_queue!("sync_test_queue")?)?;
     let waker = HrTimer::new(Waker {
         queue: queue.clone(),
         left: 500,
+        woken: woken.clone(),
     })?;
-    let _held = lock.lock();
-    waker.start(Delta::from_millis(1));
-    lock_on_queue(&lock, &queue, 10);
-    pr_err!("a mutex was had twice\n");
+    take(&lock, &|| {
+        waker.start(Delta::from_millis(1));
+        lock_on_queue(take, &lock, &queue, 10);
+        pr_err!("a mutex was had twice\n");
+    });
     Err(EPROTO)
+}
+
+struct Twice(Take, Arc<Counters>);
+
+impl KThreadCallback for Twice {
+    fn run(&mut self, _: &Context) {
+        let _ = taken_twice(self.0, &self.1);
+    }
+}
+
+/// Two threads, each with a mutex of its own, and a CPU for both: while it has
+/// nothing else to do, who waits for a mutex spins for a holder that runs.
+fn taken_twice_by_two() -> Result {
+    let cpu = online_cpus().next().ok_or(ENODEV)?;
+    let woken = Counters::new()?;
+    let other = Twice(by_closure, woken.clone());
+    let _other = KThread::spawn_on(cpu, c_str!("sync_test_twice"), other)?;
+    // Until its warnings are in the log: two threads' at a time would be mixed there.
+    woken.reach(100)?;
+    taken_twice(by_guard, &woken)
+}
+
+/// What `with` lends, it lends for as long as it holds the lock.
+fn closures() -> Result {
+    macro_rules! holds {
+        ($lock:expr) => {{
+            let lock = $lock?;
+            let before = lock.with(|n| {
+                check!(lock.try_lock().is_none());
+                let before = *n;
+                *n = 8;
+                Ok(before)
+            })?;
+            check!(before == 7 && lock.try_lock().map(|n| *n) == Some(8));
+            check!(lock.with(|n| *n) == 8 && *lock.lock() == 8);
+        }};
+    }
+    holds!(new_mutex!(7, "sync_test_mutex"));
+    holds!(new_semaphore!(7, "sync_test_semaphore"));
+    holds!(new_spinlock!(7, "sync_test_spin"));
+    holds!(new_spinlock_irq!(7, "sync_test_spin_irq"));
+    Ok(())
+}
+
+/// Adds by closures and by guards, which know of each other.
+struct Mixer {
+    pair: Arc<Mutex<(u64, u64)>>,
+    done: Arc<Counters>,
+}
+
+fn mix(lock: &Mutex<(u64, u64)>) {
+    lock.with(|pair| {
+        pair.0 = pair.0.wrapping_add(1);
+        // Others come, and have to wait.
+        cond_resched();
+        pair.1 = pair.1.wrapping_add(1);
+    });
+    let mut pair = lock.lock();
+    if pair.0 != pair.1 {
+        WRONG.fetch_add(1, Ordering::Relaxed);
+    }
+    pair.0 = pair.0.wrapping_add(1);
+    pair.1 = pair.1.wrapping_add(1);
+}
+
+impl WorkItem for Mixer {
+    fn run(&mut self) {
+        for _ in 0..ROUNDS {
+            mix(&self.pair);
+        }
+        self.done.add();
+    }
+}
+
+/// And whoever waits looks at holders of both kinds.
+fn closures_and_guards() -> Result {
+    let pair = Arc::try_new(new_mutex!((0, 0), "sync_test_mutex")?)?;
+    let done = Counters::new()?;
+    let queue = Arc::try_new(Queue::new_unbound(c_str!("sync_test"))?)?;
+    let mixer = || {
+        new_work!(
+            queue.clone(),
+            Mixer {
+                pair: pair.clone(),
+                done: done.clone(),
+            }
+        )
+    };
+    let mixers = [mixer()?, mixer()?];
+    for mixer in &mixers {
+        mixer.enqueue();
+    }
+    for _ in 0..ROUNDS {
+        mix(&pair);
+    }
+    done.reach(2)?;
+    check!(WRONG.load(Ordering::Relaxed) == 0);
+    check!(pair.with(|pair| *pair) == (6 * ROUNDS, 6 * ROUNDS));
+    Ok(())
+}
+
+/// What is prepared is the writer's, until it is published, and its value is one.
+fn rcu_prepared() -> Result {
+    let live = || LIVE.load(Ordering::Relaxed);
+    let number = |shared: &Shared| rcu::with_read_lock(|guard| shared.read(guard).number);
+    let shared = shared()?;
+    let mut new = rcu::Prepared::new(Pair::new(0))?;
+    new.set(3);
+    check!(live() == 2 && new.is_whole() && number(&shared) == 0);
+    // Given up: nobody has seen it.
+    drop(new);
+    check!(live() == 1 && number(&shared) == 0);
+    let old = shared.publish(rcu::Prepared::new(Pair::new(4))?, |new, current| {
+        new.set(new.number.wrapping_add(current.number).wrapping_add(1))
+    });
+    check!(live() == 2 && number(&shared) == 5);
+    old.synchronize_rcu();
+    check!(live() == 1);
+    // What is not published for lack of memory is dropped, too.
+    let refused = with_irqs_disabled(|| rcu::Prepared::new(Pair::new(6)).err());
+    check!(refused == Some(ENOMEM) && live() == 1);
+    Ok(())
+}
+
+/// Takes in an interrupt what may be had there.
+struct Taker {
+    semaphores: [Arc<Semaphore<u32>>; 2],
+    rwsems: [Arc<RwSemaphore<u32>>; 2],
+    queue: Arc<Queue>,
+    done: Arc<Counters>,
+}
+
+impl Taker {
+    fn take(&self) -> Result {
+        let [free, held] = &self.semaphores;
+        check!(held.try_lock().is_none());
+        check!(free.try_lock().map(|n| *n) == Some(1));
+        free.with(|n| *n = n.wrapping_add(1));
+        check!(*free.lock() == 2 && free.lock_interruptible().err() == Some(EDEADLK));
+        let [free, read] = &self.rwsems;
+        check!(*read.read() == 1);
+        *free.write() = 2;
+        check!(*free.read() == 2);
+        let sum = AtomicU64::new(0);
+        let took_part = self.queue.for_each(&mut [(), ()], 0..10, |_, n| {
+            sum.fetch_add(n, Ordering::Relaxed);
+        });
+        check!(took_part == 1 && sum.into_inner() == 45);
+        Ok(())
+    }
+}
+
+impl TimerCallback for Taker {
+    fn run(&mut self) -> TimerRestart {
+        if self.take().is_ok() {
+            self.done.add();
+        }
+        self.done.add();
+        TimerRestart::NoRestart
+    }
+}
+
+/// An interrupt has what is free, and not what a thread has.
+fn taken_in_interrupt() -> Result {
+    let done = Counters::new()?;
+    let semaphore = || Arc::try_new(new_semaphore!(1, "sync_test_semaphore")?);
+    let rwsem = || Arc::try_new(new_rwsem!(1, "sync_test_rwsem")?);
+    let (semaphores, rwsems) = ([semaphore()?, semaphore()?], [rwsem()?, rwsem()?]);
+    let timer = new_timer!(Taker {
+        semaphores: semaphores.clone(),
+        rwsems: rwsems.clone(),
+        queue: Arc::try_new(Queue::new_unbound(c_str!("sync_test"))?)?,
+        done: done.clone(),
+    })?;
+    let [free, held] = &semaphores;
+    let [_, read] = &rwsems;
+    {
+        let _held = held.lock();
+        let _read = read.read();
+        timer.start(Delta::from_millis(1));
+        done.reach(1)?;
+        timer.cancel();
+        check!(*done.ticks.lock() == 2);
+    }
+    check!(*free.lock() == 2);
+    Ok(())
+}
+
+/// Waits in an interrupt for a mutex that nobody has. This does not return.
+struct Locker(Mutex<u32>);
+
+impl TimerCallback for Locker {
+    fn run(&mut self) -> TimerRestart {
+        pr_info!("takes a mutex\n");
+        self.0.with(|_| ());
+        pr_err!("an interrupt had a mutex\n");
+        TimerRestart::NoRestart
+    }
+}
+
+/// Comes between, so many times.
+struct Observer(u32);
+
+impl HrTimerCallback for Observer {
+    fn run(&mut self) -> HrTimerRestart {
+        pr_info!("another interrupt comes\n");
+        self.0 = self.0.saturating_sub(1);
+        if self.0 == 0 {
+            return HrTimerRestart::NoRestart;
+        }
+        HrTimerRestart::Forward(Delta::from_millis(20))
+    }
+}
+
+/// The CPU is lost; whoever loads this is not on it any more by then.
+fn locked_in_interrupt() -> Result {
+    let timer = new_timer!(Locker(new_mutex!(0, "sync_test_mutex")?))?;
+    let observer = HrTimer::new(Observer(5))?;
+    timer.start(Delta::from_millis(2_000));
+    observer.start(Delta::from_millis(2_100));
+    core::mem::forget((timer, observer));
+    Ok(())
 }
 
 struct Test;
@@ -481,7 +730,12 @@ impl Module for Test {
             "locks_of_a_reader" => locks_of_a_reader()?,
             "spin_lock_sleeps" => spin_lock_sleeps()?,
             "condition_keeps_lock" => condition_keeps_lock()?,
-            "taken_twice" => taken_twice()?,
+            "taken_twice" => taken_twice_by_two()?,
+            "closures" => closures()?,
+            "closures_and_guards" => closures_and_guards()?,
+            "rcu_prepared" => rcu_prepared()?,
+            "taken_in_interrupt" => taken_in_interrupt()?,
+            "locked_in_interrupt" => locked_in_interrupt()?,
             other => {
                 pr_err!("case={}: there is no such case\n", other);
                 return Err(EINVAL);

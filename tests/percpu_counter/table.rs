@@ -3,13 +3,13 @@
 use std::fs::OpenOptions;
 use std::io::SeekFrom;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::io::AsRawFd;
 use std::process::Command;
 
 use nix::errno::Errno;
-use nix::sys::uio::{readv, writev};
-use std::io::{IoSlice, IoSliceMut};
-use tests::possible_cpus;
+use tests::transfer::{
+    aio, epoll_add, memory_file, part, part_mut, readv, sendfile, writev, Aio, Pipe,
+};
+use tests::{possible_cpus, UNMAPPED};
 
 use crate::node::{counts, load_without_threads, Node, Table};
 
@@ -163,17 +163,50 @@ fn writes_leave_the_position_alone() {
 }
 
 #[test]
-fn vectors_are_a_call_for_each_part() {
+fn a_vector_is_one_event() {
     let _module = load_without_threads();
     let node = Node::open();
-    let parts = [&b"12"[..], b"", b"345", b"6"];
-    let parts: Vec<IoSlice> = parts.iter().map(|part| IoSlice::new(part)).collect();
-    assert_eq!(writev(node.as_raw_fd(), &parts), Ok(6));
-    assert_eq!(node.total(), counts(3, 6));
+    let parts = [&b"12"[..], b"", b"345", b"6"].map(part);
+    assert_eq!(writev(&node, &parts, None), Ok(6));
+    assert_eq!(node.total(), counts(1, 6));
+    // What cannot be read whole is no event.
+    let parts = [parts[0], (UNMAPPED, 1), parts[2]];
+    assert_eq!(writev(&node, &parts, None), Err(Errno::EFAULT));
+    assert_eq!(node.total(), counts(1, 6));
 
     let (mut first, mut rest) = ([0; 10], [0; 4096]);
-    let mut parts = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut rest)];
-    let length = readv(node.as_raw_fd(), &mut parts).unwrap();
+    let parts = [part_mut(&mut first), part_mut(&mut rest)];
+    let length = readv(&node, &parts, None).unwrap();
     let bytes = [&first[..], &rest[..length - 10]].concat();
     assert_eq!(Table::parse(&bytes), node.table());
+}
+
+#[test]
+fn pipes_and_files_are_counted_and_get_the_table() {
+    let _module = load_without_threads();
+    let node = Node::open();
+    assert_eq!(Pipe::of(b"12345").splice_to(&node, 100), Ok(5));
+    assert_eq!(
+        sendfile(&*node, &memory_file(b"123"), Some(&mut 0), 100),
+        Ok(3)
+    );
+    assert_eq!(aio(&node, Aio::Write, part(b"12"), 0), Ok(2));
+    assert_eq!(node.total(), counts(3, 10));
+
+    let mut pipe = Pipe::new();
+    let mut bytes = Vec::new();
+    while let Ok(length @ 1..) = pipe.splice_from(&node, 7) {
+        bytes.extend(pipe.take(length));
+    }
+    assert_eq!(Table::parse(&bytes), node.table());
+    let mut position = 0;
+    let length = sendfile(pipe.end(), &*node, Some(&mut position), WHOLE).unwrap();
+    assert_eq!(position, length as i64);
+    assert_eq!(pipe.take(length), bytes);
+}
+
+#[test]
+fn epoll_refuses_what_is_always_ready() {
+    let _module = load_without_threads();
+    assert_eq!(epoll_add(&Node::open()), Err(Errno::EPERM));
 }

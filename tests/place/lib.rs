@@ -1,5 +1,6 @@
 //! A program for a device node as its user sees it, where there is no node.
 
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
@@ -64,6 +65,50 @@ impl Place {
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert_eq!(output.stdout, b"", "{args:?}");
         assert_ne!(output.stderr, b"", "{args:?}");
+    }
+
+    /// Fails unless the exit statuses are those of the help also where nobody can be told anything.
+    #[track_caller]
+    pub fn keeps_its_statuses_whoever_listens(&self) {
+        let full = || OpenOptions::new().write(true).open("/dev/full").unwrap();
+        // A pipe that nobody reads: its reader is a program that has ended.
+        let unread = || {
+            let mut reader = Command::new("true").stdin(Stdio::piped()).spawn().unwrap();
+            let pipe = reader.stdin.take().unwrap();
+            reader.wait().unwrap();
+            Stdio::from(pipe)
+        };
+        let status = |args: &[&str], stdout: Stdio, stderr: Stdio| {
+            let mut command = self.command(args);
+            let status = command.stdout(stdout).stderr(stderr).status().unwrap();
+            status.code()
+        };
+        for help in ["--help", "-h", "--version"] {
+            assert_eq!(
+                status(&[help], full().into(), Stdio::null()),
+                Some(3),
+                "{help}"
+            );
+            assert_eq!(
+                status(&[help], full().into(), full().into()),
+                Some(3),
+                "{help}"
+            );
+            assert_eq!(status(&[help], unread(), Stdio::null()), Some(0), "{help}");
+            assert_eq!(
+                status(&[help], Stdio::null(), full().into()),
+                Some(0),
+                "{help}"
+            );
+        }
+        for stderr in [full().into(), unread()] {
+            assert_eq!(
+                status(&["--no-such-option"], full().into(), stderr),
+                Some(2)
+            );
+        }
+        let said = self.run(&["--no-such-option"]).stderr;
+        assert_eq!(String::from_utf8_lossy(&said).lines().count(), 1);
     }
 
     /// Fails unless --help has all of `texts`, and a line for each exit status of `statuses`.

@@ -6,10 +6,11 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Output, Stdio};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
-use tests::{asleep_in_read, at_once, stat_field, text, until, wrote, Asleep, Module, Program};
+use tests::{asleep_in_read, at_once, text, time_in_kernel, until, wrote, Asleep, Module, Program};
 
 const KSORT: Program = Program("ksort");
 
@@ -348,11 +349,9 @@ fn a_signal_ends_the_sort_in_the_kernel() {
     let module = load(&[]);
     // So many and so slowly that it takes much longer than what is measured here.
     let mut child = start(&["--random", "16777216", "--algorithm", "heap"]);
-    let stat = format!("/proc/{}/stat", child.id());
+    let task = Asleep::Process(Pid::from_raw(child.id() as i32));
     until("ksort has been in the kernel for a second", || {
-        let stat = fs::read_to_string(&stat).unwrap();
-        let system_time: u64 = stat_field(&stat, 15).parse().unwrap();
-        system_time > 100
+        time_in_kernel(&task) > Duration::from_secs(1)
     });
     signal(&child, Signal::SIGINT);
     let status = at_once(|| child.wait().unwrap());

@@ -320,6 +320,83 @@ fn hammer_tells_people_a_line_for_each_side() {
 }
 
 #[test]
+fn hammer_has_as_many_threads_as_its_range_allows_or_says_before_the_work_that_it_may_not() {
+    let misc = Family::load("misc_mutex", &[]);
+    let most = [
+        "hammer",
+        "--readers",
+        "1000",
+        "--writers",
+        "1000",
+        "--seconds",
+        "0.5",
+    ];
+    // Fewer files than that, if root does not raise the limit.
+    let mut shell = std::process::Command::new("sh");
+    shell.args([
+        "-c",
+        "ulimit -n 1024; exec misc \"$@\"",
+        "sh",
+        "--node",
+        &misc.node,
+    ]);
+    let output = shell.args(most).output().unwrap();
+    if output.status.code() == Some(0) {
+        let table = text(&misc.wrote(output, &most));
+        assert!(table.contains("\nreaders      1000 "), "{table}");
+    } else {
+        // In little memory, a kernel does not allow so many threads.
+        let told = text(&output.stderr);
+        assert!(told.starts_with("misc: cannot start thread "), "{told}");
+        assert!(
+            told.contains(" of 2000; ask for fewer readers and writers: "),
+            "{told}"
+        );
+        assert_eq!(
+            (output.status.code(), told.lines().count()),
+            (Some(3), 1),
+            "{told}"
+        );
+        assert_eq!(misc.stats().generation, 0, "nothing was written");
+    }
+}
+
+#[test]
+fn hammer_says_before_the_work_what_it_may_not_have() {
+    let misc = Family::load("misc_mutex", &["mode=0666"]);
+    for (limit, complaint) in [
+        (
+            "ulimit -n 32",
+            "misc: 116 open files are needed, and 32 are allowed; ask for fewer readers and \
+             writers, or raise the limit (ulimit -Hn): ",
+        ),
+        ("ulimit -u 20", "misc: cannot start thread "),
+    ] {
+        let mut shell = std::process::Command::new("sh");
+        shell.arg("-c").arg(format!("{limit}; exec misc \"$@\""));
+        shell.args([
+            "sh",
+            "--node",
+            &misc.node,
+            "hammer",
+            "--readers",
+            "50",
+            "--writers",
+            "50",
+        ]);
+        let output = shell.uid(65534).gid(65534).output().unwrap();
+        let told = text(&output.stderr);
+        assert!(told.starts_with(complaint), "{told}");
+        assert_eq!(
+            (output.status.code(), told.lines().count()),
+            (Some(3), 1),
+            "{told}"
+        );
+        assert_eq!(misc.stats().generation, 0, "{limit}: nothing was written");
+    }
+}
+
+#[test]
 fn hammer_tells_of_messages_that_are_not_its_own() {
     for_each(&[], |misc| {
         let arguments = ["hammer", "--writers", "0", "--seconds", "60"];

@@ -94,6 +94,13 @@ fn count_without_a_cpu_counts_somewhere_and_one_byte_each() {
 }
 
 #[test]
+fn as_many_bytes_are_counted_as_the_range_allows_however_little_memory_there_is() {
+    let _module = load_without_threads();
+    COUNTER.writes(&["count", "3", "--bytes", "1073741824"]);
+    assert_eq!(show()["total"], json!({ "events": 3, "bytes": 3u64 << 30 }));
+}
+
+#[test]
 fn a_cpu_that_is_not_there_is_an_error_and_nothing_is_counted() {
     let _module = load_without_threads();
     for cpu in [CpuSet::count() - 1, CpuSet::count(), usize::MAX] {

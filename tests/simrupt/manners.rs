@@ -7,7 +7,8 @@ use abi::simrupt::SIMRUPT_GET_STATS;
 use nix::errno::Errno;
 use nix::sys::uio::pread;
 use nix::unistd::{lseek, write, Whence};
-use tests::{assert_no_ioctls_but, at_once};
+use tests::transfer::{aio, memory_file, part, part_mut, readv, sendfile, writev, Aio, Pipe};
+use tests::{assert_no_ioctls_but, at_once, UNMAPPED};
 
 use crate::node::{assert_contiguous, load, Node, STILL};
 
@@ -108,4 +109,92 @@ fn unknown_ioctls_are_enotty() {
     let _module = load(&["log=0", STILL]);
     let node = Node::open();
     assert_no_ioctls_but(&[SIMRUPT_GET_STATS], &node);
+}
+
+#[test]
+fn readv_is_one_read() {
+    let module = load(&["log=0", "delay_ms=2"]);
+    let node = Node::open();
+    node.wait_for_queued(10);
+    let queued = node.still(&module).queued as usize;
+    let (mut one, mut two, mut rest) = ([0; 3], [0; 2], [0; 1 << 12]);
+    let parts = [part_mut(&mut one), (UNMAPPED, 0), part_mut(&mut two)];
+    assert_eq!(readv(&node, &parts, None), Ok(5));
+    assert_eq!(readv(&node, &parts, Some(0)), Err(Errno::ESPIPE));
+    // It does not wait for more than there is, whatever there is room for.
+    let parts = [part_mut(&mut rest[..1]), part_mut(&mut rest[1..])];
+    let taken = at_once(|| readv(&node, &parts, None));
+    assert_eq!(taken, Ok(queued - 5));
+    assert_contiguous(&[&one[..], &two, &rest[..queued - 5]].concat());
+    let nonblocking = Node::open_nonblocking();
+    let taken = at_once(|| readv(&nonblocking, &parts, None));
+    assert_eq!(taken, Err(Errno::EAGAIN));
+}
+
+/// As for one that is bad as a whole: bytes are taken that can be given.
+#[test]
+fn readv_gives_what_comes_before_a_bad_part_and_loses_nothing() {
+    let module = load(&["log=0", "delay_ms=2"]);
+    let node = Node::open();
+    node.wait_for_queued(10);
+    let before = node.still(&module);
+    let mut one = [0; 3];
+    let (good, bad) = (part_mut(&mut one), (UNMAPPED, 1));
+    assert_eq!(readv(&node, &[bad, good], None), Err(Errno::EFAULT));
+    assert_eq!(node.settled_stats().delivered, before.delivered);
+    assert_eq!(readv(&node, &[good, bad], None), Ok(3));
+    assert_eq!(node.settled_stats().delivered, before.delivered + 3);
+    let rest = node.read_up_to(1 << 12).unwrap();
+    assert_contiguous(&[&one[..], &rest].concat());
+}
+
+#[test]
+fn splice_and_aio_take_bytes_as_read_does() {
+    let module = load(&["log=0", "delay_ms=2"]);
+    let node = Node::open();
+    node.wait_for_queued(10);
+    let queued = node.still(&module).queued as usize;
+    let mut pipe = Pipe::new();
+    assert_eq!(pipe.splice_from(&node, 4), Ok(4));
+    let mut bytes = pipe.take(4);
+    assert_eq!(sendfile(pipe.end(), &*node, None, 2), Ok(2));
+    bytes.extend(pipe.take(2));
+    // A stream has no position, whatever is asked for.
+    let mut two = [0; 2];
+    assert_eq!(aio(&node, Aio::Read, part_mut(&mut two), 1 << 40), Ok(2));
+    bytes.extend(two);
+    let taken = at_once(|| pipe.splice_from(&node, 1 << 20));
+    assert_eq!(taken, Ok(queued - 8));
+    bytes.extend(pipe.take(queued - 8));
+    assert_contiguous(&bytes);
+    assert_eq!(node.settled_stats().delivered, queued as u64);
+
+    let nonblocking = Node::open_nonblocking();
+    at_once(|| {
+        assert_eq!(pipe.splice_from(&nonblocking, 1), Err(Errno::EAGAIN));
+        assert_eq!(
+            aio(&nonblocking, Aio::Read, part_mut(&mut two), 0),
+            Err(Errno::EAGAIN)
+        );
+    });
+    // Only what can be read again is sent to what is no pipe.
+    assert_eq!(
+        sendfile(&memory_file(b""), &*node, None, 1),
+        Err(Errno::EINVAL)
+    );
+}
+
+#[test]
+fn no_way_of_writing_is_there() {
+    let _module = load(&["log=0", STILL]);
+    let node = Node::open_with(OpenOptions::new().read(true).write(true));
+    for bytes in [&b""[..], b"x"] {
+        assert_eq!(writev(&node, &[part(bytes)], None), Err(Errno::EINVAL));
+        assert_eq!(aio(&node, Aio::Write, part(bytes), 0), Err(Errno::EINVAL));
+    }
+    assert_eq!(Pipe::of(b"x").splice_to(&node, 1), Err(Errno::EINVAL));
+    assert_eq!(
+        sendfile(&*node, &memory_file(b"x"), Some(&mut 0), 1),
+        Err(Errno::EINVAL)
+    );
 }

@@ -8,8 +8,10 @@ use std::{io, thread};
 use nix::errno::Errno;
 use nix::sys::signal::{kill, SaFlags, Signal};
 use nix::unistd::Pid;
+use tests::transfer::Pipe;
 use tests::{
-    asleep_in_read, at_once, count_signal, counted_signals, stat_field, until, Asleep, Caller,
+    asleep_in_read, asleep_in_splice, at_once, count_signal, counted_signals, stat_field, until,
+    Asleep, Caller,
 };
 
 use crate::node::{load, Node, STILL};
@@ -48,6 +50,24 @@ fn a_handler_without_sa_restart_ends_a_read_with_eintr() {
     });
     let stats = node.settled_stats();
     assert_eq!(stats.delivered, 0, "{stats:?}");
+}
+
+#[test]
+fn a_signal_ends_a_splice_that_waits() {
+    let _module = load(&["log=0", STILL]);
+    let node = Node::open();
+    let pipe = Pipe::new();
+    thread::scope(|scope| {
+        count_signal(Signal::SIGUSR1, SaFlags::empty());
+        let caller = Caller::start(scope, || pipe.splice_from(&node, 1));
+        until("a thread asleep in splice(2)", || {
+            asleep_in_splice(caller.task(), &node.0)
+        });
+        caller.signal(Signal::SIGUSR1);
+        assert_eq!(caller.join(), Err(Errno::EINTR));
+    });
+    assert!(pipe.is_empty());
+    assert_eq!(node.settled_stats().delivered, 0);
 }
 
 #[test]

@@ -292,6 +292,10 @@ mod tests {
         Record::parse(format!("4,1,2,-;{text}\n").as_bytes()).unwrap()
     }
 
+    fn records(lines: &[&str]) -> Vec<Record> {
+        lines.iter().map(|line| record(line)).collect()
+    }
+
     #[test]
     fn complaints_of_the_kernel_are_told_from_words_of_a_module() {
         for line in [
@@ -346,10 +350,7 @@ mod tests {
 
     #[test]
     fn a_complaint_goes_from_its_frame_to_its_end() {
-        let first = |lines: &[&str]| {
-            let records: Vec<Record> = lines.iter().map(|line| record(line)).collect();
-            first_splat(&records)
-        };
+        let first = |lines: &[&str]| first_splat(&records(lines));
         let frame = "============================================";
         let lockdep = "WARNING: possible recursive locking detected";
         let cut = "------------[ cut here ]------------";
@@ -375,10 +376,7 @@ mod tests {
 
     #[test]
     fn a_complaint_is_whole_with_its_trace() {
-        let whole = |lines: &[&str]| {
-            let records: Vec<Record> = lines.iter().map(|line| record(line)).collect();
-            is_whole(&records)
-        };
+        let whole = |lines: &[&str]| is_whole(&records(lines));
         let frame = "============================================";
         let lockdep = "WARNING: insmod/73 still has locks held!";
         let trace = "Call trace:";

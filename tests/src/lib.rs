@@ -21,6 +21,7 @@ mod program;
 mod rcu;
 mod setting;
 mod slow;
+pub mod transfer;
 mod turn;
 mod wait;
 mod watchdog;
@@ -46,6 +47,6 @@ pub use rcu::ExpeditedGracePeriods;
 pub use setting::setting;
 pub use slow::SlowMemory;
 pub use wait::{
-    asleep_in_ioctl, asleep_in_read, asleep_in_write, at_once, holds_in_time, stat_field,
-    time_in_kernel, until, Asleep, AT_ONCE, LIMIT,
+    asleep_in_ioctl, asleep_in_read, asleep_in_splice, asleep_in_write, at_once, holds_in_time,
+    stat_field, time_in_kernel, until, Asleep, AT_ONCE, LIMIT,
 };

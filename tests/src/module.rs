@@ -19,7 +19,8 @@ use crate::watchdog::Watchdog;
 
 /// Where the guest keeps the module: /modules, or what RLKM_MODULES says.
 pub fn path_of(name: &str) -> PathBuf {
-    let folder = env::var_os("RLKM_MODULES").unwrap_or_else(|| "/modules".into());
+    let folder = env::var_os("RLKM_MODULES").filter(|folder| !folder.is_empty());
+    let folder = folder.unwrap_or_else(|| "/modules".into());
     PathBuf::from(folder).join(format!("{name}.ko"))
 }
 
@@ -165,12 +166,14 @@ impl Module {
             if place.starts_with("BUG: sleeping function called") {
                 return place.contains("/lkm/helpers/");
             }
-            // Asked for by whom?
+            // Asked for by whom? Rust asks by helpers of lkm's alone, which may be inlined there.
             let what = lines.next().unwrap_or_default();
             let caller = lines.find(|line| line.starts_with(" __might_sleep+"));
             let caller = caller.and_then(|_| lines.next()).unwrap_or_default();
             let is_excused = what.starts_with("do not call blocking ops when !TASK_RUNNING")
-                && (caller.starts_with(" lkm_") || caller.starts_with(" __rust_"));
+                && [" lkm_", " __rust_", " _R"]
+                    .iter()
+                    .any(|name| caller.starts_with(name));
             is_excused_once |= is_excused;
             is_excused
         });

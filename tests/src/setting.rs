@@ -2,10 +2,10 @@
 
 use std::env;
 
-/// The number in a variable; none if there is no such variable.
+/// The number in a variable; none if there is no such variable, or if it is empty.
 #[track_caller]
 pub fn setting(variable: &str) -> Option<u64> {
-    let value = env::var(variable).ok()?;
-    let number = value.parse();
-    Some(number.unwrap_or_else(|_| panic!("{variable}={value:?}: not a number")))
+    let value = env::var_os(variable).filter(|value| !value.is_empty())?;
+    let number = value.to_str().and_then(|value| value.parse().ok());
+    Some(number.unwrap_or_else(|| panic!("{variable}={value:?}: not a number")))
 }

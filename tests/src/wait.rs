@@ -74,6 +74,11 @@ pub fn asleep_in_ioctl(task: &Asleep, fd: &impl AsRawFd) -> bool {
     asleep_in(libc::SYS_ioctl, task, fd)
 }
 
+/// Whether a task sleeps in splice(2) from descriptor `fd`.
+pub fn asleep_in_splice(task: &Asleep, fd: &impl AsRawFd) -> bool {
+    asleep_in(libc::SYS_splice, task, fd)
+}
+
 fn asleep_in(call: libc::c_long, task: &Asleep, fd: &impl AsRawFd) -> bool {
     // A task that has ended has no such file; one that runs says "running".
     let now = fs::read_to_string(task.file("syscall")).unwrap_or_default();

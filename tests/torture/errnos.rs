@@ -3,7 +3,7 @@
 
 use nix::errno::Errno::{self, *};
 
-use crate::call::{Buffers, Call};
+use crate::call::{Buffers, Call, Pipe};
 use crate::nodes::Node;
 use crate::place::{Buffer, Way};
 
@@ -46,7 +46,11 @@ fn greatest(node: &Node, call: &Call) -> Option<usize> {
             known.then_some(0)
         }
         Call::Map { .. } => None,
-        Call::Close { .. } | Call::Pipe { .. } | Call::Fork { .. } => Some(0),
+        Call::Pipe { call, length, .. } => match call {
+            Pipe::Tee => Some(0),
+            Pipe::Splice | Pipe::Sendfile => Some(*length),
+        },
+        Call::Close { .. } | Call::Fork { .. } => Some(0),
     }
 }
 
@@ -60,6 +64,13 @@ fn reachable(parts: &[Buffer], way: Way) -> usize {
         }
     }
     sum
+}
+
+fn documented(node: &Node, way: Way) -> &'static [Errno] {
+    match way {
+        Way::Read => node.read,
+        Way::Write => node.write,
+    }
 }
 
 fn may_fail(node: &Node, call: &Call, errno: Errno) -> bool {
@@ -84,10 +95,7 @@ fn may_fail(node: &Node, call: &Call, errno: Errno) -> bool {
             ..
         } => {
             let parts = buffers.parts();
-            let documented = match way {
-                Way::Read => node.read,
-                Way::Write => node.write,
-            };
+            let documented = documented(node, way);
             let of_vfs = match errno {
                 ESPIPE => offset.is_some() && !node.seekable,
                 EINVAL => {
@@ -109,6 +117,7 @@ fn may_fail(node: &Node, call: &Call, errno: Errno) -> bool {
         },
         Call::Poll { .. } => errno == EINTR,
         Call::Epoll { operation, .. } => match errno {
+            EPERM => !node.polls,
             EEXIST => operation == libc::EPOLL_CTL_ADD,
             ENOENT => operation != libc::EPOLL_CTL_ADD,
             _ => false,
@@ -126,7 +135,11 @@ fn may_fail(node: &Node, call: &Call, errno: Errno) -> bool {
             }
         }
         Call::Map { .. } => matches!(errno, ENODEV | EACCES | EINVAL | ENOMEM | EOVERFLOW),
-        Call::Pipe { .. } => matches!(errno, EINVAL | ESPIPE | EAGAIN),
+        Call::Pipe { way, .. } => {
+            // Before it moves anything, splice(2) looks whether there is a signal.
+            matches!(errno, EINVAL | ESPIPE | EAGAIN | EINTR)
+                || documented(node, way).contains(&errno)
+        }
         Call::Control {
             command, argument, ..
         } => match command {

@@ -23,6 +23,8 @@ pub struct Node {
     pub name: &'static str,
     /// Whether its files have a position.
     pub seekable: bool,
+    /// Whether there is something to wait for, so that epoll(7) takes it.
+    pub polls: bool,
     /// What read(2) and its sisters may fail with, besides what holds for all files.
     pub read: &'static [Errno],
     /// The same of write(2).

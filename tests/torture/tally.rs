@@ -69,21 +69,15 @@ impl Counts {
             Err(_) => return,
         };
         match call {
-            Call::Move { way: Way::Read, .. } => {
-                self.bytes_read.fetch_add(bytes as u64, Relaxed);
-            }
-            Call::Move { buffers, .. } => {
-                self.bytes_written.fetch_add(bytes as u64, Relaxed);
-                let mut left = bytes;
-                // Each part is a write of its own, for it is all or nothing.
-                for part in buffers.parts().iter().filter(|part| part.length > 0) {
-                    if part.length > left {
-                        break;
-                    }
-                    left -= part.length;
-                    self.writes.fetch_add(1, Relaxed);
+            Call::Move { way, .. } | Call::Pipe { way, .. } => match way {
+                Way::Read => {
+                    self.bytes_read.fetch_add(bytes as u64, Relaxed);
                 }
-            }
+                Way::Write => {
+                    self.bytes_written.fetch_add(bytes as u64, Relaxed);
+                    self.writes.fetch_add((bytes > 0).into(), Relaxed);
+                }
+            },
             Call::Ioctl { request, .. } => {
                 let reset = node.ioctl(*request).map_or(false, Ioctl::resets);
                 self.resets.fetch_add(reset.into(), Relaxed);

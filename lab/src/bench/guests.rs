@@ -1,9 +1,9 @@
 //! The guests in which is measured, one after the other: others would only be in the way.
 
 use super::figures::Sample;
-use crate::arch::Arch;
 use crate::cache;
-use crate::qmp::Monitor;
+use crate::guest::qmp::Monitor;
+use crate::kernels::arch::Arch;
 use crate::steps::Steps;
 use anyhow::{bail, Context, Result};
 use std::os::unix::net::UnixListener;
@@ -171,9 +171,10 @@ fn pin(lab: &mut Command, socket: &Path) -> Result<Receiver<Result<()>>> {
 
 /// A module and its twin.
 pub fn modules(checkout: &Path, name: &str) -> [PathBuf; 2] {
+    let folder = cache::modules(checkout);
     [
-        checkout.join(format!("{name}.ko")),
-        checkout.join(format!("bench/c_{name}.ko")),
+        folder.join(format!("{name}.ko")),
+        folder.join(format!("bench/c_{name}.ko")),
     ]
 }
 

@@ -5,8 +5,8 @@
 use super::figures::Side;
 use super::guests::{modules, Guests, CASES};
 use super::trace::{addresses, Code, Counts, Kernel, What};
-use crate::qemu;
-use crate::qmp::Monitor;
+use crate::guest::qemu;
+use crate::guest::qmp::Monitor;
 use anyhow::{anyhow, bail, ensure, Context, Result};
 use nix::sys::{signal::Signal, stat::Mode};
 use serde::Deserialize;

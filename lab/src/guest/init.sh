@@ -6,6 +6,10 @@
 #   /lab/end       unless the command is to have the console: a random text that is sent after the
 #                  command's output, so that the lab knows that it has all of it
 #   /lab/kmemleak  if leaked memory is looked for after the command
+#   /lab/no_stdin  if the command's stdin is /dev/null
+#
+# If /lab/reseed is there, these files and what else is of one run are not yet: the guest waits for
+# them at the port lab.files. In that state it is kept, and goes on from there more than once.
 
 export PATH=/bin HOME=/ TERM=linux
 
@@ -40,7 +44,7 @@ ln -s fd/0 /dev/stdin
 ln -s fd/1 /dev/stdout
 ln -s fd/2 /dev/stderr
 
-if [ ! -e /lab/end ]; then
+if [ ! -e /lab/end ] && [ ! -e /lab/reseed ]; then
     read -r console </sys/class/tty/console/active
     # A session of its own with a controlling terminal: Ctrl-C and job control work.
     setsid -c sh /lab/command <"/dev/${console##* }" >"/dev/${console##* }" 2>&1
@@ -60,11 +64,27 @@ for port in /sys/class/virtio-ports/*; do
     lab.stdin) stdin=/dev/${port##*/} ;;
     lab.stdout) stdout=/dev/${port##*/} ;;
     lab.stderr) stderr=/dev/${port##*/} ;;
+    lab.files) files=/dev/${port##*/} ;;
     lab.status) status=/dev/${port##*/} ;;
     esac
 done
 
 exec 3<"$stdin" 4>"$stdout" 5>"$stderr" 6<>"$status"
+
+if [ -e /lab/reseed ]; then
+    exec 7<"$files"
+    echo booted >&6
+    # From here on a guest is one of several with the same past. What is random is to be its own, and
+    # the time, where there was a clock at boot, is not to be that of its boot.
+    read -r random now <&7
+    echo "$random" >/dev/random
+    /lab/reseed </dev/random || give_up "cannot draw new random numbers: status $?"
+    [ "$(date +%Y)" = 1970 ] || date -s "@$now" >/dev/null
+    (cd / && cpio -i <&7) 2>/tmp/cpio ||
+        give_up "the guest's files do not fit into its memory; give it more with --memory: $(tail -n 1 /tmp/cpio)"
+    rm /tmp/cpio /lab/reseed
+    exec 7<&-
+fi
 # This write waits until the host's end of the status port is there, and with it those of the others.
 echo run >&6
 
@@ -78,8 +98,9 @@ no_leaks() {
         return 1
     fi
     # It reports what is 5 s old and has not changed since the scan before, which takes its time too.
+    # A signal ends a scan, as that of a child that has slept does: so it is another process's.
     sleep 5 &
-    echo scan >$kmemleak && wait && echo scan >$kmemleak || return 1
+    (echo scan >$kmemleak) && wait && echo scan >$kmemleak || return 1
     touch /tmp/leaks
     if ! awk '
         FILENAME == "/tmp/leaks" { names[$0]; next }
@@ -101,6 +122,7 @@ no_leaks() {
 
 # Runs the command and ends the guest, once the lab has answered that it read everything.
 serve() {
+    [ ! -e /lab/no_stdin ] || exec </dev/null
     setsid sh /lab/command 3<&- 4>&- 5>&- 6>&-
     result=$?
     if [ -e /lab/kmemleak ] && ! no_leaks && [ $result = 0 ]; then

@@ -2,7 +2,7 @@
 
 use super::{model, model_with, Fault, Pair};
 use crate::sync::{
-    rcu::{with_read_lock, Old, Pointer},
+    rcu::{with_read_lock, Old, Pointer, Prepared},
     Arc, LockClassKey,
 };
 use loom::thread::{self, JoinHandle};
@@ -34,11 +34,18 @@ fn reader(pointer: &Shared) -> JoinHandle<u32> {
     thread::spawn(move || read(&pointer))
 }
 
-/// Replaces the value by one that is one more.
+/// Replaces the value by one that is one more: made where it stays, in part before any lock is
+/// taken, and else with what it replaces at hand.
 fn add_one(pointer: &Pointer<Pair>) -> Old<Pair> {
-    let mut writer = pointer.lock();
-    let sum = writer.get() + 1;
-    writer.replace(Pair::new(sum)).unwrap()
+    let new = Prepared::new(Pair::new(0)).unwrap();
+    new.add_to(0);
+    new.add_to(1);
+    pointer.publish(new, |new, current| {
+        for _ in 0..current.get() {
+            new.add_to(0);
+            new.add_to(1);
+        }
+    })
 }
 
 fn replace_and_wait() {
@@ -119,6 +126,32 @@ fn of_two_writers_neither_undoes_what_the_other_did() {
         assert!(1 <= first && first <= second && second <= 3);
         assert_eq!(read(&pointer), 3);
         drop(replaced);
+    });
+}
+
+/// And no reader has seen it.
+#[test]
+fn what_was_prepared_and_is_not_published_is_dropped() {
+    model(|| {
+        let pointer = shared();
+        let reader = reader(&pointer);
+        let new = Prepared::new(Pair::new(7)).unwrap();
+        new.add_to(0);
+        new.add_to(1);
+        drop(new);
+        assert_eq!(reader.join().unwrap(), 1);
+    });
+}
+
+/// One that needs nothing of what is there.
+#[test]
+fn a_value_is_replaced_as_a_whole() {
+    model(|| {
+        let pointer = shared();
+        let reader = reader(&pointer);
+        pointer.replace(Pair::new(3)).unwrap().synchronize_rcu();
+        assert!([1, 3].contains(&reader.join().unwrap()));
+        assert_eq!(read(&pointer), 3);
     });
 }
 

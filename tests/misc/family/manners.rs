@@ -1,13 +1,11 @@
 //! ioctl(2) and poll(2).
 
 use std::os::unix::io::AsRawFd;
-use std::time::Duration;
 
 use abi::misc::{MISC_GET_STATS, MISC_RESET_STATS};
 use nix::errno::Errno;
 use nix::poll::{poll, PollFd, PollFlags};
-use nix::sys::epoll::{epoll_create, epoll_ctl, epoll_wait, EpollEvent, EpollFlags, EpollOp};
-use nix::unistd::close;
+use tests::transfer::epoll_add;
 use tests::{assert_no_ioctls_but, ioctl_at, UNMAPPED};
 
 use super::node::{load_with, set, Node};
@@ -70,20 +68,9 @@ fn poll_says_always_readable_and_writable() {
     }
 }
 
+/// There is nothing to wait for.
 #[test]
-fn epoll_says_so_too() {
+fn epoll_refuses_what_is_always_ready() {
     let _module = load_with("first");
-    let node = Node::open();
-    let epoll = epoll_create().unwrap();
-    let both = EpollFlags::EPOLLIN | EpollFlags::EPOLLOUT;
-    let mut event = EpollEvent::new(both, 7);
-    epoll_ctl(epoll, EpollOp::EpollCtlAdd, node.as_raw_fd(), &mut event).unwrap();
-    for _ in 0..2 {
-        let mut events = [EpollEvent::empty(); 2];
-        let count = epoll_wait(epoll, &mut events, Duration::ZERO.as_millis() as isize);
-        assert_eq!(count, Ok(1));
-        assert_eq!((events[0].data(), events[0].events()), (7, both));
-        node.read_all();
-    }
-    close(epoll).unwrap();
+    assert_eq!(epoll_add(&Node::open()), Err(Errno::EPERM));
 }

@@ -1,12 +1,10 @@
 //! The file position: reads move it, writes do not care.
 
 use std::fs::OpenOptions;
-use std::io::{IoSlice, IoSliceMut, SeekFrom};
+use std::io::SeekFrom;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::io::AsRawFd;
 
 use nix::errno::Errno;
-use nix::sys::uio::{readv, writev};
 
 use super::node::{current, load_with, seen_by_opener, Node, MAX};
 
@@ -180,53 +178,6 @@ fn o_append_makes_no_difference() {
     assert_eq!(node.read_all(), b"and again");
     assert_eq!(node.write(b"at once"), Ok(7));
     assert_eq!(current(), b"at once");
-}
-
-fn write_parts(node: &Node, parts: &[&[u8]]) -> Result<usize, Errno> {
-    let parts: Vec<IoSlice> = parts.iter().map(|part| IoSlice::new(part)).collect();
-    writev(node.as_raw_fd(), &parts)
-}
-
-#[test]
-fn writev_is_a_message_for_each_part() {
-    let _module = load_with(MESSAGE);
-    let node = Node::open();
-    let too_long = [b'x'; MAX + 1];
-    for (parts, taken, messages, errors, last) in [
-        (&[&b"abc"[..], b"de"][..], 5, 2, 0, &b"de"[..]),
-        (&[b"left", b""], 4, 1, 0, b"left"),
-        (&[b"", b"right"], 5, 1, 0, b"right"),
-        (&[b"", b""], 0, 0, 0, b"right"),
-        (&[b"before", &too_long, b"after"], 6, 1, 1, b"before"),
-    ] {
-        let written = node.counts(
-            |stats| {
-                stats.generation += messages;
-                stats.bytes_written += taken as u64;
-                stats.length = last.len() as u64;
-                stats.errors += errors;
-            },
-            || write_parts(&node, parts),
-        );
-        assert_eq!(written, Ok(taken), "{parts:?}");
-        assert_eq!(current(), last, "{parts:?}");
-    }
-    let refused = node.counts(
-        |stats| stats.errors += 1,
-        || write_parts(&node, &[&too_long, b"after"]),
-    );
-    assert_eq!(refused, Err(Errno::EMSGSIZE));
-}
-
-#[test]
-fn readv_fills_its_parts_from_one_message() {
-    let _module = load_with(MESSAGE);
-    let node = Node::open_to_read();
-    let (mut one, mut two, mut three) = ([0; 3], [0; 5], [0; 7]);
-    let mut parts = [&mut one[..], &mut two, &mut three].map(IoSliceMut::new);
-    assert_eq!(readv(node.as_raw_fd(), &mut parts), Ok(10));
-    assert_eq!((&one, &two, &three), (b"012", b"34567", b"89\0\0\0\0\0"));
-    assert_eq!(node.position(), 10);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use lkm::{
     sort::sort,
     sync::Arc,
     task::{cond_resched, fatal_signal_pending, with_current},
-    uaccess::from_bytes_mut,
+    transmute::from_bytes_mut,
     workqueue::Queue,
 };
 
@@ -83,7 +83,7 @@ pub(crate) fn sorting() -> Result {
 
 pub(crate) fn memory() -> Result {
     let mut bytes = KVVec::<u8>::new();
-    check!(bytes.is_empty() && bytes.capacity() == 0 && bytes.push(1).is_err());
+    check!(bytes.is_empty() && bytes.capacity() == 0 && bytes.push_within_capacity(1).is_err());
     check!(from_bytes_mut::<u64>(&mut bytes).map(|words| words.len()) == Some(0));
     for n in 0..100u8 {
         bytes.reserve_exact(1)?;

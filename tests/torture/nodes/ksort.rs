@@ -34,6 +34,7 @@ const fn set(request: u32, errnos: &'static [Errno]) -> Ioctl {
 pub const KSORT: Node = Node {
     name: "ksort",
     seekable: true,
+    polls: false,
     read: &[Errno::EAGAIN, Errno::EINTR, Errno::EINVAL],
     write: &[Errno::EAGAIN, Errno::EINTR, Errno::EFBIG],
     ioctls: &[

@@ -13,6 +13,7 @@ use crate::tally::Tally;
 const FAMILY: Node = Node {
     name: "",
     seekable: true,
+    polls: false,
     read: &[],
     write: &[Errno::EMSGSIZE],
     ioctls: &[

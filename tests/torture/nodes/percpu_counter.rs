@@ -19,6 +19,7 @@ mod node;
 pub const PERCPU_COUNTER: Node = Node {
     name: "percpu_counter",
     seekable: true,
+    polls: false,
     read: &[],
     write: &[],
     ioctls: &[

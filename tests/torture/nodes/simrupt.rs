@@ -18,6 +18,7 @@ mod node;
 pub const SIMRUPT: Node = Node {
     name: "simrupt",
     seekable: false,
+    polls: true,
     read: &[Errno::EAGAIN, Errno::EINTR],
     write: &[Errno::EINVAL],
     ioctls: &[Ioctl {

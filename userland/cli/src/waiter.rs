@@ -18,7 +18,7 @@ pub enum Wake {
     Stop,
 }
 
-/// Waits for descriptors. SIGINT and SIGTERM are blocked and read from a descriptor as well, so
+/// Waits for descriptors. SIGINT and SIGTERM, or other signals, are blocked and read from a descriptor as well, so
 /// there is no moment at which one of them could come and not be seen.
 pub struct Waiter {
     set: SigSet,
@@ -27,11 +27,13 @@ pub struct Waiter {
 
 impl Waiter {
     pub fn new() -> Result<Waiter> {
-        let mut set = SigSet::empty();
-        set.add(Signal::SIGINT);
-        set.add(Signal::SIGTERM);
-        set.thread_block()
-            .context("cannot block SIGINT and SIGTERM")?;
+        Waiter::of(&[Signal::SIGINT, Signal::SIGTERM])
+    }
+
+    /// One that takes these signals instead.
+    pub fn of(signals: &[Signal]) -> Result<Waiter> {
+        let set: SigSet = signals.iter().copied().collect();
+        set.thread_block().context("cannot block signals")?;
         let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
             .context("cannot make a signalfd; does this kernel have CONFIG_SIGNALFD?")?;
         Ok(Waiter { set, signals })
@@ -53,7 +55,7 @@ impl Waiter {
         self.wait(-1, PollFlags::empty(), Some(until))
     }
 
-    /// Whether SIGINT or SIGTERM has come.
+    /// Whether one of the signals has come.
     pub fn interrupted(&self) -> Result<bool> {
         let mut signals = [PollFd::new(self.signals.as_raw_fd(), PollFlags::POLLIN)];
         match poll(&mut signals, 0) {
@@ -71,9 +73,7 @@ impl Waiter {
 
     /// Gives the signals their effect again: if one has come, it ends the program now.
     pub fn unblock(self) -> Result<()> {
-        self.set
-            .thread_unblock()
-            .context("cannot unblock SIGINT and SIGTERM")
+        self.set.thread_unblock().context("cannot unblock signals")
     }
 
     fn wait(&self, fd: RawFd, events: PollFlags, deadline: Option<Instant>) -> Result<Wake> {

@@ -5,14 +5,13 @@ use std::io::{self, BufReader};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use clap::error::ErrorKind;
-use clap::CommandFactory;
 
 use crate::args::Args;
 use crate::node::{Node, PIECE};
 use crate::number::{parse, Number};
 use crate::pattern;
 use crate::text::Text;
+use crate::PROGRAM;
 
 /// The numbers that are to be sorted; those of the arguments are known to be numbers, others not
 /// until they are reached.
@@ -25,9 +24,8 @@ pub fn numbers<T: Number>(args: &Args) -> Result<Box<dyn Iterator<Item = Result<
         let numbers = args.numbers.iter().enumerate().map(|(index, text)| {
             let number = parse(text.as_bytes());
             number.unwrap_or_else(|why| {
-                let message = format!("number {} of the arguments: {why}", index + 1);
-                let error = Args::command().error(ErrorKind::ValueValidation, message);
-                error.exit()
+                let at = index + 1;
+                cli::refuse(PROGRAM, format_args!("number {at} of the arguments: {why}"))
             })
         });
         return Ok(Box::new(numbers.collect::<Vec<T>>().into_iter().map(Ok)));
@@ -49,7 +47,7 @@ pub fn numbers<T: Number>(args: &Args) -> Result<Box<dyn Iterator<Item = Result<
 pub fn give<T: Number>(
     mut numbers: impl Iterator<Item = Result<T>>,
     node: &mut Node,
-    mut each: impl FnMut(&[T]),
+    mut each: impl FnMut(&[T]) -> Result<()>,
 ) -> Result<()> {
     let mut piece = Vec::with_capacity(PIECE);
     loop {
@@ -61,6 +59,6 @@ pub fn give<T: Number>(
             return Ok(());
         }
         node.add(&piece)?;
-        each(&piece);
+        each(&piece)?;
     }
 }

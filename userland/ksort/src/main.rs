@@ -1,5 +1,8 @@
 //! `ksort`: has numbers sorted by `/dev/ksort`.
 
+// They panic where nobody listens.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod args;
 mod check;
 mod input;
@@ -13,7 +16,6 @@ mod times;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::Parser;
 use cli::complain;
 
 use args::{Args, Type};
@@ -24,7 +26,10 @@ use number::Number;
 const PROGRAM: &str = "ksort";
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = match cli::parse(PROGRAM, cli::STATUSES) {
+        Ok(args) => args,
+        Err(status) => return status,
+    };
     let result = match args.number {
         Type::I32 => run::<i32>(&args),
         Type::U32 => run::<u32>(&args),
@@ -57,7 +62,10 @@ fn run<T: Number>(args: &Args) -> Result<Vec<Fault>> {
         return output::report(args, numbers, &mut node);
     }
     let mut count = 0;
-    input::give(numbers, &mut node, |piece| count += piece.len())?;
+    input::give(numbers, &mut node, |piece| {
+        count += piece.len();
+        Ok(())
+    })?;
     output::print::<T>(args, &mut node, count)?;
     Ok(Vec::new())
 }

@@ -41,9 +41,9 @@ pub fn report<T: Number>(
     node: &mut Node,
 ) -> Result<Vec<Fault>> {
     let mut given = Vec::new();
-    give(numbers, node, |piece| given.extend_from_slice(piece))?;
+    give(numbers, node, |piece| keep(&mut given, piece))?;
 
-    let mut result = Vec::with_capacity(if args.check { given.len() } else { 0 });
+    let mut result = Vec::new();
     let mut piece = vec![T::zeroed(); PIECE];
     let mut taken = 0;
     loop {
@@ -53,7 +53,7 @@ pub fn report<T: Number>(
         }
         taken += length;
         if args.check {
-            result.extend_from_slice(&piece[..length]);
+            keep(&mut result, &piece[..length])?;
         }
     }
 
@@ -76,6 +76,14 @@ pub fn report<T: Number>(
     }
     cli::print(text.as_bytes())?;
     Ok(faults)
+}
+
+/// Adds numbers to those that are kept here, of which there may be more than there is memory for.
+fn keep<T: Number>(kept: &mut Vec<T>, piece: &[T]) -> Result<()> {
+    let room = kept.try_reserve(piece.len());
+    room.context("not enough memory to keep the numbers for --check or --time; give fewer")?;
+    kept.extend_from_slice(piece);
+    Ok(())
 }
 
 fn all_there(args: &Args, taken: usize, given: usize) -> Result<()> {

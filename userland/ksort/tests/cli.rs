@@ -166,3 +166,8 @@ fn help_tells_of_every_choice_and_every_exit_status() {
     ];
     place().help_tells(&texts, &[1, 2, 3]);
 }
+
+#[test]
+fn the_exit_statuses_hold_whoever_listens() {
+    place().keeps_its_statuses_whoever_listens();
+}

@@ -6,9 +6,9 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::thread::{self, Builder, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,9 @@ use cli::Access;
 
 use crate::message::{Message, Torn, MAX};
 use crate::node::read_message;
+
+/// The bytes of a thread's stack.
+const STACK: usize = 256 << 10;
 
 /// What to do.
 pub struct Plan {
@@ -96,6 +99,8 @@ struct Shared<'a, O> {
     plan: &'a Plan,
     open: &'a O,
     stop: AtomicBool,
+    /// Held for writing until all threads are there, and the first message is written.
+    gate: RwLock<()>,
     /// For each writer, the number of the last message that it has written.
     newest: Vec<AtomicU64>,
 }
@@ -108,7 +113,8 @@ impl<O> Shared<'_, O> {
     }
 }
 
-/// Writes a first message, and has all threads work until `wait` returns.
+/// Starts all threads, writes a first message, and has them work until `wait` returns. If there
+/// cannot be so many threads, nothing is written.
 ///
 /// `open` opens the node anew. `wait` is given a pipe that is at its end when all threads have
 /// ended, as they do if one of them fails.
@@ -122,22 +128,30 @@ where
         plan,
         open,
         stop: AtomicBool::new(false),
+        gate: RwLock::new(()),
         // Writer 0 is this function, whose first message has number 0.
         newest: (0..=plan.writers).map(|_| AtomicU64::new(0)).collect(),
     };
-    write_message(&shared, &mut open(Access::Write)?, 0, 0)?;
 
     let (ended, alive) = cli::pipe()?;
-    let begin = Instant::now();
-    let (found, written) = thread::scope(|scope| {
-        let team = start(scope, &shared, alive);
+    let (begin, found, written) = thread::scope(|scope| {
+        let closed = shared.gate.write();
+        let team = start(scope, &shared, alive).and_then(|team| {
+            write_message(&shared, &mut open(Access::Write)?, 0, 0)?;
+            Ok(team)
+        });
+        let begin = Instant::now();
         let waited = match team {
-            Ok(_) => wait(&ended),
+            Ok(_) => {
+                drop(closed);
+                wait(&ended)
+            }
             Err(_) => Ok(()),
         };
+        // Before the gate opens for threads that have nothing to do.
         shared.stop.store(true, Ordering::Relaxed);
         let (readers, writers) = team?;
-        let done = (join(readers)?, join(writers)?);
+        let done = (begin, join(readers)?, join(writers)?);
         waited.map(|()| done)
     })?;
 
@@ -182,13 +196,18 @@ where
     O: Fn(Access) -> Result<F> + Sync,
 {
     let alive = Arc::new(alive);
-    let readers = (1..=shared.plan.readers)
-        .map(|reader| spawn(scope, shared, &alive, move || read_messages(shared, reader)));
+    let all = shared.plan.readers + shared.plan.writers;
+    let few = |thread: u32| {
+        format!("cannot start thread {thread} of {all}; ask for fewer readers and writers")
+    };
+    let readers = (1..=shared.plan.readers).map(|reader| {
+        let work = move || read_messages(shared, reader);
+        spawn(scope, shared, &alive, work).with_context(|| few(reader))
+    });
     let readers = readers.collect::<Result<_>>()?;
     let writers = (1..=shared.plan.writers).map(|writer| {
-        spawn(scope, shared, &alive, move || {
-            write_messages(shared, writer)
-        })
+        let work = move || write_messages(shared, writer);
+        spawn(scope, shared, &alive, work).with_context(|| few(shared.plan.readers + writer))
     });
     Ok((readers, writers.collect::<Result<_>>()?))
 }
@@ -198,19 +217,19 @@ fn spawn<'scope, O: Sync, T: Send + 'scope>(
     shared: &'scope Shared<'_, O>,
     alive: &Arc<File>,
     work: impl FnOnce() -> Result<T> + Send + 'scope,
-) -> Result<ScopedJoinHandle<'scope, Result<T>>> {
+) -> io::Result<ScopedJoinHandle<'scope, Result<T>>> {
     let alive = Arc::clone(alive);
     let thread = move || {
         let _alive = alive;
+        drop(shared.gate.read());
         let result = work();
         if result.is_err() {
             shared.stop.store(true, Ordering::Relaxed);
         }
         result
     };
-    Builder::new()
-        .spawn_scoped(scope, thread)
-        .context("cannot start a thread; ask for fewer readers and writers")
+    // There may be thousands of them, and none needs much.
+    Builder::new().stack_size(STACK).spawn_scoped(scope, thread)
 }
 
 fn join<T>(threads: Vec<ScopedJoinHandle<'_, Result<T>>>) -> Result<Vec<T>> {

@@ -1,6 +1,10 @@
 //! `misc`: the message of `/dev/misc_mutex` and its sisters.
 
+// They panic where nobody listens.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod hammer;
+mod limits;
 mod message;
 mod node;
 mod report;
@@ -14,8 +18,7 @@ use std::process::{self, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use cli::{complain, parse_seconds, Access, Waiter};
 
 use hammer::{hammer, Fault, Plan};
@@ -42,7 +45,8 @@ Exit status:
   0  done
   1  hammer: a message was torn, or was there again after it had been replaced
   2  wrong arguments
-  3  the node cannot be used, or refuses the message; or the output cannot be written
+  3  the node cannot be used, or refuses the message; or the output cannot be written; or hammer
+     may not have so many threads or open files
 ";
 
 /// Reads, sets and hammers the message of /dev/misc_mutex and its sisters
@@ -109,7 +113,10 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = match cli::parse(PROGRAM, cli::STATUSES) {
+        Ok(args) => args,
+        Err(status) => return status,
+    };
     match run(&args) {
         Ok(faults) if faults.is_empty() => ExitCode::SUCCESS,
         Ok(faults) => {
@@ -151,12 +158,10 @@ fn run(args: &Args) -> Result<Vec<Fault>> {
             readers: 0,
             writers: 0,
             ..
-        } => Args::command()
-            .error(
-                ErrorKind::ValueValidation,
-                "neither readers nor writers; give at least one of them",
-            )
-            .exit(),
+        } => cli::refuse(
+            PROGRAM,
+            format_args!("neither readers nor writers; give at least one of them"),
+        ),
         &Verb::Hammer {
             readers,
             writers,
@@ -189,6 +194,8 @@ fn strike(path: &Path, plan: &Plan, seconds: Duration, json: bool) -> Result<Vec
     let mut waiter = Waiter::new()?;
     // Before anything is written: is it a node at all?
     drop(Node::open(path, Access::Read)?);
+    // Each thread has the node open.
+    limits::allow_files(u64::from(plan.readers) + u64::from(plan.writers))?;
     let open = |access| node::open(path, access);
     let outcome = hammer(plan, &open, |ended| {
         let deadline = Instant::now() + seconds;

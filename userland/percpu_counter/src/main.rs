@@ -1,9 +1,14 @@
 //! `percpu_counter`: the counters of `/dev/percpu_counter`.
 
+// They panic where nobody listens.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod counts;
 mod node;
 mod rates;
+mod zeros;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -17,6 +22,7 @@ use nix::unistd::Pid;
 use counts::Counts;
 use node::Node;
 use rates::Rates;
+use zeros::zeros;
 
 const PROGRAM: &str = "percpu_counter";
 
@@ -80,9 +86,9 @@ enum Verb {
             long,
             value_name = "B",
             default_value = "1",
-            value_parser = clap::value_parser!(u32).range(1..=1 << 30)
+            value_parser = parse_bytes
         )]
-        bytes: u32,
+        bytes: NonZeroUsize,
     },
 
     /// Show again and again how many events and bytes each CPU counts in a second
@@ -104,6 +110,14 @@ enum Verb {
     Reset,
 }
 
+fn parse_bytes(text: &str) -> Result<NonZeroUsize, String> {
+    let bytes = text
+        .parse()
+        .ok()
+        .filter(|&bytes: &NonZeroUsize| bytes.get() <= 1 << 30);
+    bytes.ok_or_else(|| "give a number of bytes from 1 to 1073741824".into())
+}
+
 fn parse_interval(text: &str) -> Result<Duration, String> {
     let interval = parse_seconds(text)?;
     if interval < Duration::from_millis(10) {
@@ -113,7 +127,10 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = match cli::parse(PROGRAM, cli::STATUSES) {
+        Ok(args) => args,
+        Err(status) => return status,
+    };
     match run(&args.node, &args.verb) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -135,8 +152,8 @@ fn run(path: &Path, verb: &Verb) -> Result<()> {
             if let Some(cpu) = cpu {
                 pin(cpu)?;
             }
-            let bytes = vec![0; bytes as usize];
-            (0..events).try_for_each(|_| node.count(&bytes))
+            let bytes = zeros(bytes)?;
+            (0..events).try_for_each(|_| node.count(bytes))
         }
         Verb::Watch {
             seconds,

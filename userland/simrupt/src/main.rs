@@ -1,10 +1,13 @@
 //! `simrupt`: writes the stream of `/dev/simrupt` to standard output.
 
+// They panic where nobody listens.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod node;
 mod stats;
 mod verify;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -91,7 +94,10 @@ enum End {
 }
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args: Args = match cli::parse(PROGRAM, cli::STATUSES) {
+        Ok(args) => args,
+        Err(status) => return status,
+    };
     match run(&args) {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Mismatch(mismatch)) => {
@@ -125,7 +131,7 @@ fn run(args: &Args) -> Result<End> {
     let end = copy_stream(args, &waiter, &node)?;
     if args.stats {
         let table = stats::table(&node.stats()?);
-        io::stderr()
+        cli::stderr()
             .write_all(table.as_bytes())
             .context("standard error: cannot write the statistics")?;
     }

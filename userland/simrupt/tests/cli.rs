@@ -155,3 +155,8 @@ fn a_signal_ends_a_program_whose_output_is_stuck() {
     kill(Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn the_exit_statuses_hold_whoever_listens() {
+    place().keeps_its_statuses_whoever_listens();
+}

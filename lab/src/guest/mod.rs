@@ -1,0 +1,17 @@
+//! A guest: the machine, what is in it, and what goes between it and the lab.
+
+mod boot;
+pub mod busybox;
+pub mod elf;
+mod end;
+pub mod initramfs;
+mod kvm;
+pub mod ports;
+pub mod qemu;
+pub mod qmp;
+mod restore;
+mod state;
+mod stdin;
+
+pub use boot::{run, shell};
+pub use end::NOT_BOOTED;

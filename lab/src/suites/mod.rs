@@ -1,0 +1,4 @@
+//! The suites: their programs, and how they ended.
+
+pub mod programs;
+pub mod results;

@@ -1,0 +1,76 @@
+//! `lab tree`: prepares a kernel tree, or tells where it is.
+
+use crate::guest::busybox;
+use crate::kernels::arch::Named;
+use crate::kernels::fragment;
+use crate::kernels::tree::Plan;
+use crate::kernels::variant::Variant;
+use crate::output::{self, say};
+use anyhow::{Context, Result};
+use std::fs;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+/// Prepare a kernel tree: unpack, patch, configure, build
+///
+/// Does nothing when it is there. The tree is kept under a key of its inputs: the source's version,
+/// scripts/patches, the .config.fragment files, the tools' versions. RUSTC, BINDGEN, LLVM (-14, 1 or
+/// a folder), LIBCLANG_PATH and LINUX_SOURCE (a tarball of 6.1) in the environment name other tools
+/// and another source.
+///
+/// A tree with options of your own is another one, beside the lab's. To use it:
+/// make demo KDIR="$(target/debug/lab tree --set CONFIG_X=y --print kdir)"
+#[derive(clap::Args)]
+pub struct Args {
+    /// Architecture of the kernel: arm64 or x86_64
+    #[arg(long, env = "RLKM_ARCH", default_value = "arm64")]
+    arch: Named,
+    /// What the kernel is for
+    #[arg(long, env = "RLKM_VARIANT", value_enum, default_value_t)]
+    variant: Variant,
+    /// A file of kernel options besides, as .config has them; a later one wins
+    #[arg(long = "fragment", value_name = "FILE")]
+    fragments: Vec<PathBuf>,
+    /// One kernel option besides, after all files: CONFIG_X=y, =n, =16 or ="text"
+    #[arg(long, value_name = "CONFIG_X=VALUE")]
+    set: Vec<String>,
+    /// Only print a path of the prepared tree, and build nothing
+    #[arg(long, value_name = "WHAT")]
+    print: Option<Print>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Print {
+    /// The folder to give as KDIR
+    Kdir,
+    /// The image to boot
+    Image,
+}
+
+pub fn main(args: Args) -> Result<u8> {
+    let mut wishes = Vec::new();
+    for path in &args.fragments {
+        let name = path.display();
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+        fragment::check(&text).with_context(|| format!("--fragment {name}"))?;
+        wishes.push(text);
+    }
+    for option in args.set {
+        fragment::check(&option).with_context(|| format!("--set {option:?}"))?;
+        wishes.push(option);
+    }
+    let plan = Plan::new(args.arch.0, args.variant, &wishes)?;
+    let path = match args.print {
+        Some(Print::Kdir) => plan.dir,
+        Some(Print::Image) => plan.image(),
+        None => {
+            plan.prepare()?;
+            busybox::prepare(args.arch.0)?;
+            say!("the {} tree is ready: {}", plan.name, plan.dir.display());
+            return Ok(0);
+        }
+    };
+    let mut line = path.into_os_string().into_vec();
+    line.push(b'\n');
+    output::print(line)
+}
