@@ -119,14 +119,17 @@ export lexer='
 	END { exit failed }'
 
 # Without the crates that it uses. What fails here fails again when it is compiled, which
-# says why.
+# says why; but of a file that lies where Kbuild is not, it says that there is none.
 rm -f "$depfile"
-"$@" -Zbinary-dep-depinfo=n --emit=dep-info="$depfile" "$source" 2>/dev/null || [ -f "$depfile" ] ||
+said=$("$@" -Zbinary-dep-depinfo=n --emit=dep-info="$depfile" "$source" 2>&1) || [ -f "$depfile" ] ||
 	echo "$source: $source" >"$depfile"
 
 failed=0 own=() others=()
 # A line without a colon is part of a name that has a newline in it: no file of ours.
-mapfile -t files < <(sed -n -e '/^[^:][^:]*$/p' -e 's/^[^#:]*: //p' "$depfile" | tr ' ' '\n' | LC_ALL=C sort -u)
+mapfile -t files < <({
+	sed -n -e '/^[^:][^:]*$/p' -e 's/^[^#:]*: //p' "$depfile" | tr ' ' '\n'
+	sed -n "s|^error: couldn't read \($folder/[^:]*\): .*|\1|p" <<<"$said" | grep -F /../
+} | LC_ALL=C sort -u)
 for file in "${files[@]}"; do
 	case $file in
 	"$folder"/../* | "$folder"/*/../*) others+=("$file") ;;

@@ -198,14 +198,18 @@ pub fn unstable(rows: &[Row], limit: f64) -> Vec<String> {
         .collect()
 }
 
-const BEGIN: &str = "<!-- `lab bench` writes from here -->\n";
-const END: &str = "<!-- to here -->\n";
+/// The page with another table for the architecture; none if it has no place for one.
+pub fn with_table(page: &str, arch: &str, table: &str) -> Option<String> {
+    let (begin, end) = place(arch);
+    let (before, rest) = page.split_once(&begin)?;
+    let (_, after) = rest.split_once(&end)?;
+    Some(format!("{before}{begin}\n{table}\n{end}{after}"))
+}
 
-/// The page with another table in it; none if it has no place for one.
-pub fn with_table(page: &str, table: &str) -> Option<String> {
-    let (before, rest) = page.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
+/// The lines before and after it.
+fn place(arch: &str) -> (String, String) {
+    let line = |words| format!("<!-- `lab bench --arch {arch}` writes {words} here -->\n");
+    (line("from"), line("to"))
 }
 
 #[cfg(test)]
@@ -271,12 +275,14 @@ mod tests {
     }
 
     #[test]
-    fn the_table_takes_the_place_of_the_last_one() {
-        let page = format!("# Bench\n\n{BEGIN}\nold\n{END}\nmore\n");
-        let once = with_table(&page, "| a |\n").unwrap();
-        assert_eq!(once, format!("# Bench\n\n{BEGIN}\n| a |\n\n{END}\nmore\n"));
-        assert_eq!(with_table(&once, "| a |\n").unwrap(), once);
-        assert_eq!(with_table("# Bench\n", ""), None);
+    fn the_table_takes_the_place_of_the_last_one_of_its_architecture() {
+        let (begin, end) = place("arm64");
+        let (other, last) = place("x86_64");
+        let page = |table| format!("# Bench\n\n{begin}\n{table}\n{end}\n{other}\nold\n{last}");
+        let once = with_table(&page("old"), "arm64", "| a |\n").unwrap();
+        assert_eq!(once, page("| a |\n"));
+        assert_eq!(with_table(&once, "arm64", "| a |\n").unwrap(), once);
+        assert_eq!(with_table("# Bench\n", "arm64", ""), None);
     }
 
     #[test]

@@ -4,23 +4,23 @@ use crate::bench::figures::{Row, Sample};
 use crate::bench::guests::{Guests, CASES};
 use crate::bench::{plot, profile, report, size};
 use crate::cache;
+use crate::kernels::arch::Arch;
 use crate::kernels::tree;
 use crate::kernels::variant::Variant;
 use crate::output::{self, say};
 use crate::steps::Steps;
 use anyhow::{Context, Result};
-
 use std::fs;
 use std::path::Path;
 
 /// Measure the modules beside their twins in C
 ///
-/// It says whether the aims are met. Guests count instructions (`lab run --icount`) where one CPU is enough, and take the time where
-/// several are needed. Everything that counts is run twice: two runs that differ by more than 1 %
-/// are an error. `make bench` builds what is needed and runs this.
+/// It says whether the aims are met. Guests count instructions (`lab run --icount`) where one CPU is
+/// enough, and take the time where several are needed. Everything that counts is run twice: two runs
+/// that differ by more than 1 % are an error. `make bench` builds what is needed and runs this.
 ///
-/// If all cases are measured, the table is written into docs/bench.md, and all figures and the
-/// plots into docs/bench.
+/// If all cases are measured, the table is written into docs/bench.md, and all figures into
+/// docs/bench; with arm64 the plots, too.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -91,26 +91,27 @@ pub fn main(args: Args) -> Result<u8> {
         return Ok(1);
     }
     if args.only.is_empty() {
-        write(&checkout, &about, &rows)?;
+        write(&checkout, arch, &about, &rows)?;
     }
     printed
 }
 
 /// Writes what docs/bench.md shows and links to.
-fn write(checkout: &Path, about: &report::About, rows: &[Row]) -> Result<()> {
+fn write(checkout: &Path, arch: &Arch, about: &report::About, rows: &[Row]) -> Result<()> {
     let folder = checkout.join("docs/bench");
     cache::make_dir(&folder)?;
     let page = checkout.join("docs/bench.md");
     let text =
         fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
-    let text = report::with_table(&text, &report::table(rows))
+    let text = report::with_table(&text, arch.name, &report::table(rows))
         .with_context(|| format!("{}: nowhere to put the table", page.display()))?;
-    let files = [
-        (page, text),
-        (folder.join("bench.json"), report::json(about, rows)?),
-        (folder.join("ksort.svg"), plot::elements(rows)?),
-        (folder.join("scaling.svg"), plot::scaling(rows)?),
-    ];
+    let json = folder.join(format!("{}.json", arch.name));
+    let mut files = vec![(page, text), (json, report::json(about, rows)?)];
+    // The page has one of each, and what it says of them is of this architecture.
+    if arch.name == "arm64" {
+        files.push((folder.join("ksort.svg"), plot::elements(rows)?));
+        files.push((folder.join("scaling.svg"), plot::scaling(rows)?));
+    }
     for (path, text) in files {
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         say!("wrote {}", path.display());
