@@ -4,9 +4,9 @@
 //!
 //! C header: `include/linux/dynamic_debug.h`.
 
-use crate::{bindings, print::Bounded, str::CStr};
+use crate::{bindings, print::Message, str::CStr};
 use core::{
-    ffi::{c_char, c_void},
+    ffi::c_char,
     fmt,
     mem::size_of,
     sync::atomic::{AtomicU32, Ordering},
@@ -73,15 +73,24 @@ impl DebugCall {
         if self.bits.load(Ordering::Relaxed) & (Self::FLAG_PRINT << 24) == 0 {
             return;
         }
+        self.print_now(args);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn print_now(&'static self, args: fmt::Arguments<'_>) {
+        let message = Message::new(args);
+        let (len, text) = message.parts();
         // SAFETY: `self` is laid out as a `struct _ddebug`, which C only reads.
-        // `%.64s` is for the C string that the type holds, and `%pA` for a
-        // pointer to a `fmt::Arguments` that outlives the call; both are short.
+        // `%.64s` is for the C string that the type holds, and `%.*s` for as many bytes
+        // as it is told of, which outlive the call.
         unsafe {
             bindings::__dynamic_pr_debug(
                 self as *const Self as *mut bindings::_ddebug,
-                b"%.64s: %pA\0".as_ptr().cast(),
+                b"%.64s: %.*s\0".as_ptr().cast(),
                 self.modname,
-                &format_args!("{}", Bounded(&args)) as *const _ as *const c_void,
+                len,
+                text,
             );
         }
     }

@@ -41,8 +41,8 @@
 //! first that tries is warned of; a mutex is spun for, and cannot be had by an
 //! interrupt, which spins for ever. A handle that is dropped
 //! there is leaked, and what it stands for goes on until the module is
-//! unloaded, when the log says how many there were. (Only a kernel with
-//! `CONFIG_PREEMPT_COUNT` knows of spin locks.)
+//! unloaded, when the log says how many there were. (A kernel without
+//! `CONFIG_PREEMPT_COUNT` does not count spin locks; there, `lkm` counts its own.)
 //!
 //! It is linked into each module, so what is `static` here is per module. What
 //! not every module needs is generic or `#[inline]`, so that only those that use

@@ -38,8 +38,7 @@ impl CpuGuard {
 }
 
 /// Runs `f` on the CPU that runs this, with preemption off (`get_cpu`); any
-/// context. What would sleep is refused to it, by a kernel that has
-/// `CONFIG_PREEMPT_COUNT`.
+/// context. What would sleep is refused to it.
 ///
 /// The guard is lent, as it must not be leaked: the kernel has room to count
 /// 255 of them, and from then on takes a thread for an interrupt.

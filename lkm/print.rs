@@ -6,16 +6,12 @@
 //!
 //! The macros take what [`core::format_args!`] takes; the message begins with
 //! the module's name and should end in `\n`. They may be used in any context
-//! and do not sleep. A message of more than about 1,000 bytes is cut; a piece of
-//! it that has 32 KiB is left out.
-//!
-//! printk() formats each message twice, first to know its length, with
-//! interrupts off: a [`Display`](fmt::Display) must not sleep, and one that
-//! says more the second time is cut.
+//! and do not sleep. A message is formatted once, into 1,000 bytes on the stack; what is
+//! beyond these is cut, and what comes after a NUL is not printed.
 
-use crate::{bindings, c_str, str::CStr};
+use crate::{bindings, c_str, str::CStr, uaccess::Bytes};
 use core::{
-    ffi::c_void,
+    ffi::{c_char, c_int},
     fmt::{self, Write},
 };
 
@@ -129,55 +125,55 @@ macro_rules! pr_debug {
     }};
 }
 
-/// The most bytes of a message that are formatted, of which the kernel keeps
-/// the first 1,000.
-///
-/// It counts them in 16 bits, and takes 65,535 for none: it then reads from a
-/// null pointer.
-const LONGEST: usize = 1 << 15;
+/// A message, as long as the kernel keeps it.
+pub(crate) struct Message(Bytes<1000>);
 
-/// What a message says, without the pieces that would make it too long.
-pub(crate) struct Bounded<'a>(pub(crate) &'a fmt::Arguments<'a>);
+impl Message {
+    #[inline(always)]
+    pub(crate) fn new(args: fmt::Arguments<'_>) -> Self {
+        let mut message = Message(Bytes::new());
+        // An error says that there is no more room.
+        let _ = fmt::write(&mut message, args);
+        message
+    }
 
-impl fmt::Display for Bounded<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let left = LONGEST;
-        // printk() has interrupts off, of which the preempt count knows nothing; what
-        // is printed may ask whether it may sleep.
-        // SAFETY: always allowed, one after the other.
-        unsafe { bindings::lkm_begin_format() };
-        let result = fmt::write(&mut Pieces { f, left }, *self.0);
-        // SAFETY: as above.
-        unsafe { bindings::lkm_end_format() };
-        result
+    #[cold]
+    #[inline(never)]
+    fn append(&mut self, bytes: &[u8]) -> fmt::Result {
+        match self.0.append(bytes) == bytes.len() {
+            true => Ok(()),
+            false => Err(fmt::Error),
+        }
+    }
+
+    /// What `%.*s` takes.
+    #[inline(always)]
+    pub(crate) fn parts(&self) -> (c_int, *const c_char) {
+        (self.0.len() as c_int, self.0.as_ptr().cast())
     }
 }
 
-struct Pieces<'a, 'f> {
-    f: &'a mut fmt::Formatter<'f>,
-    left: usize,
-}
-
-impl Pieces<'_, '_> {
-    fn take(&mut self, len: usize) -> fmt::Result {
-        self.left = self.left.checked_sub(len).ok_or(fmt::Error)?;
-        Ok(())
-    }
-}
-
-impl Write for Pieces<'_, '_> {
+impl Write for Message {
     fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.take(s.len())?;
-        self.f.write_str(s)
+        self.append(s.as_bytes())
     }
 
-    // What there is without it encodes the character once more. It has 4 bytes at most.
+    // UTF-8 as `char::encode_utf8` makes it, which would be a quarter of hello.
+    #[cold]
     fn write_char(&mut self, c: char) -> fmt::Result {
-        self.take(4)?;
-        self.f.write_char(c)
+        let (len, mut rest, mut bytes) = (c.len_utf8(), c as u32, 0);
+        // From the last byte to the first, six bits in each; the first says how many there are.
+        for _ in 1..len {
+            bytes = (bytes | 0x80 | rest & 0x3f) << 8;
+            rest >>= 6;
+        }
+        let first = if len > 1 { 0xf00 >> len & 0xff } else { 0 };
+        let bytes = u32::to_le_bytes(bytes | first | rest);
+        self.append(bytes.get(..len).unwrap_or_default())
     }
 
     // What there is without it makes a second `Write`, of a reference to this.
+    #[cold]
     fn write_fmt(&mut self, args: fmt::Arguments<'_>) -> fmt::Result {
         fmt::write(self, args)
     }
@@ -186,16 +182,19 @@ impl Write for Pieces<'_, '_> {
 /// What the macros expand to: one message at one level.
 #[doc(hidden)]
 #[cold]
+#[inline(never)]
 pub fn printk(level: Level, prefix: &'static CStr, args: fmt::Arguments<'_>) {
-    // SAFETY: the format has three conversions: for `%s` and `%.64s` there are C
-    // strings, and for the kernel's `%pA` a pointer to a `fmt::Arguments` that
-    // outlives the call. The first two are short, as printk() wants it.
+    let message = Message::new(args);
+    let (len, text) = message.parts();
+    // SAFETY: for `%s` and `%.64s` there are C strings, and for `%.*s` as many bytes as
+    // it is told of, which outlive the call.
     unsafe {
         bindings::_printk(
-            c_str!("%s%.64s%pA").as_char_ptr(),
+            c_str!("%s%.64s%.*s").as_char_ptr(),
             level.0.as_char_ptr(),
             prefix.as_char_ptr(),
-            &format_args!("{}", Bounded(&args)) as *const _ as *const c_void,
+            len,
+            text,
         );
     }
 }

@@ -139,17 +139,22 @@ impl<const N: usize> Bytes<N> {
     /// A copy; `None` if there are more than `N`.
     pub fn copy_of(from: &[u8]) -> Option<Self> {
         let mut this = Self::new();
-        if from.len() > N {
-            return None;
-        }
-        // SAFETY: there is room for that many; `this` is new.
+        (this.append(from) == from.len()).then_some(this)
+    }
+
+    /// Copies those of `more` that there is room for, and says how many.
+    #[inline]
+    pub(crate) fn append(&mut self, more: &[u8]) -> usize {
+        let count = more.len().min(N.wrapping_sub(self.len));
+        // SAFETY: there is room for that many behind the first `len`, which by the
+        // invariant are at most `N`; `self` is borrowed for this alone.
         unsafe {
-            let to = this.bytes.as_mut_ptr().cast::<u8>();
-            to.copy_from_nonoverlapping(from.as_ptr(), from.len());
+            let to = self.bytes.as_mut_ptr().cast::<u8>().add(self.len);
+            to.copy_from_nonoverlapping(more.as_ptr(), count);
         }
         // INVARIANT: just written.
-        this.len = from.len();
-        Some(this)
+        self.len = self.len.wrapping_add(count);
+        count
     }
 }
 

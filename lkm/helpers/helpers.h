@@ -35,6 +35,9 @@
 #include <linux/uio.h>
 #include <linux/workqueue.h>
 
+/* bug.c */
+void lkm_bug(const char *file, int len, unsigned int line) __noreturn;
+
 /* cpuhp.c */
 int lkm_cpuhp_setup(const char *name, struct hlist_node *node,
 		    int (*online)(unsigned int cpu, struct hlist_node *node),
@@ -59,28 +62,35 @@ bool lkm_not_atomic(void);
 bool lkm_may_sleep(void);
 
 /* What the others in here ask each time: inline, and the refusals are not. */
-#ifndef CONFIG_PREEMPT_RCU
-DECLARE_PER_CPU(int, lkm_rcu_readers);
-#endif
 
-static inline bool is_rcu_reader(void)
+/*
+ * Where the kernel itself does not count what must not be preempted, lkm counts what
+ * is its own: spin locks, readers of RCU, interrupts that are off. The count is there, as
+ * each kernel has it for interrupts.
+ */
+static __always_inline void count_atomic(void)
 {
-#ifdef CONFIG_PREEMPT_RCU
-	return rcu_preempt_depth();
-#else
-	return raw_cpu_read(lkm_rcu_readers);
-#endif
+	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT)) {
+		__preempt_count_add(PREEMPT_OFFSET);
+		barrier();
+	}
+}
+
+static __always_inline void uncount_atomic(void)
+{
+	if (!IS_ENABLED(CONFIG_PREEMPT_COUNT)) {
+		barrier();
+		__preempt_count_sub(PREEMPT_OFFSET);
+	}
 }
 
 /*
  * What runs with interrupts off has raised the preempt count: an interrupt handler,
- * a spin lock's holder, and lkm itself, which sees to it where C does not. (On a
- * kernel that does not count, spin locks raise nothing.)
+ * a spin lock's holder, and lkm itself, which sees to it where C does not.
  */
 static __always_inline bool is_atomic(void)
 {
-	return unlikely(in_atomic() || is_rcu_reader() ||
-			(!IS_ENABLED(CONFIG_PREEMPT_COUNT) && irqs_disabled()));
+	return unlikely(preempt_count() || rcu_preempt_depth());
 }
 
 /*
@@ -98,10 +108,6 @@ static inline bool may_sleep(void)
 	__might_sleep(__FILE__, __LINE__);
 	return not_atomic();
 }
-
-/* print.c */
-void lkm_begin_format(void);
-void lkm_end_format(void);
 
 /* kthread.c */
 int lkm_kthread_create(struct task_struct **task, int (*run)(void *data), void *data,
@@ -130,7 +136,7 @@ void *lkm_per_cpu_ptr(void __percpu *ptr, unsigned int cpu);
 void lkm_this_cpu_add(u64 __percpu *ptr, u64 n);
 u64 lkm_per_cpu_sum(u64 __percpu *ptr);
 
-/* rcu.c: readers that cannot be preempted stay on their CPU, and nobody else counts them */
+/* rcu.c */
 void lkm_rcu_read_lock(void);
 void lkm_rcu_read_unlock(void);
 

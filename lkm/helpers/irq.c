@@ -8,18 +8,16 @@ unsigned long lkm_local_irq_save(void)
 
 	local_irq_save(flags);
 	preempt_disable();
+	count_atomic();
 	return flags;
 }
 
 void lkm_local_irq_restore(unsigned long flags)
 {
+	uncount_atomic();
 	local_irq_restore(flags);
 	preempt_enable();
 }
-
-#ifndef CONFIG_PREEMPT_RCU
-DEFINE_PER_CPU(int, lkm_rcu_readers);
-#endif
 
 /*
  * Interrupts run on a stack that the next one uses again, so that sleeping
@@ -32,7 +30,7 @@ DEFINE_PER_CPU(int, lkm_rcu_readers);
 noinline __cold bool lkm_refuse_to_sleep(void)
 {
 	return WARN_ONCE(in_interrupt(), "lkm: an interrupt handler tried to sleep\n") ||
-	       WARN_ONCE(is_rcu_reader(), "lkm: an RCU reader tried to sleep\n") ||
+	       WARN_ONCE(rcu_preempt_depth(), "lkm: an RCU reader tried to sleep\n") ||
 	       WARN_ONCE(in_atomic() || irqs_disabled(),
 			 "lkm: a thread tried to sleep in atomic context\n");
 }

@@ -3,11 +3,15 @@
 
 unsigned int lkm_get_cpu(void)
 {
-	return get_cpu();
+	unsigned int cpu = get_cpu();
+
+	count_atomic();
+	return cpu;
 }
 
 void lkm_put_cpu(void)
 {
+	uncount_atomic();
 	put_cpu();
 }
 

@@ -29,7 +29,7 @@ static noinline __cold bool begin_atomic_copy(void)
 {
 	if (!has_user_memory())
 		return false;
-	if (irqs_disabled() || is_rcu_reader()) {
+	if (irqs_disabled() || rcu_preempt_depth()) {
 		lkm_refuse_to_sleep();
 		return false;
 	}
