@@ -89,9 +89,10 @@ can_be_made() {
 	[ -w "$above" ] || fail "$1 cannot be written; give another, or be root"
 }
 
-home= has_checker= has_kdir= installs= installs_modules= destdir= prefix=/usr/local
+home= has_arch= has_checker= has_kdir= installs= installs_modules= destdir= prefix=/usr/local
 for argument; do
 	case $argument in
+	ARCH=?*) has_arch=yes ;;
 	HOME=*) home=${argument#*=} ;;
 	CHECK=?*) has_checker=yes ;;
 	KDIR=?*) has_kdir=yes ;;
@@ -119,6 +120,10 @@ for argument; do
 			fail "KDIR=$value is not there; give the path of a built 6.1 kernel tree, or leave KDIR out to use the lab's"
 		# One tree has one name, and one folder that is built in.
 		result=$(cd -- "$result" && pwd)
+		# A tree says itself what it is for.
+		if [ -z "$has_arch" ] && [ -f "$result/.config" ]; then
+			sed -n -e 's/^CONFIG_ARM64=y$/ARCH=arm64/p' -e 's/^CONFIG_X86_64=y$/ARCH=x86_64/p' "$result/.config"
+		fi
 		;;
 	ARCH=*)
 		case $value in
@@ -131,6 +136,15 @@ for argument; do
 		case $value in
 		plain | debug) ;;
 		*) fail "VARIANT=$(shown "$value") is no kernel of the lab's; give VARIANT=plain or VARIANT=debug" ;;
+		esac
+		;;
+	KERNEL=*)
+		[ -z "$has_kdir" ] || fail "KDIR names a kernel, and KERNEL=$(shown "$value") another; leave one out"
+		case $value in
+		stock | cloud) ;;
+		stock:[0-9]* | cloud:[0-9]*) [ -z "$(printf '%s' "${value#*:}" | tr -d '0-9a-z.+~-')" ] ||
+			fail "KERNEL=$(shown "$value") has no release, as in KERNEL=stock:6.1.0-57" ;;
+		*) fail "KERNEL=$(shown "$value") is no kernel of Debian's; give KERNEL=stock, KERNEL=cloud or a release, as in KERNEL=stock:6.1.0-57" ;;
 		esac
 		;;
 	LTO=*)

@@ -28,7 +28,7 @@ config() {
 	sed -n "s/^$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" "$kdir/.config"
 }
 
-# The first of the commands $2… that says the version text $1. Kbuild's own
+# The first of the commands $2… whose version is the pattern $1. Kbuild's own
 # dummy argument is for bindgen 0.69.0, which wants a header even here.
 of_version() {
 	text=$1
@@ -36,10 +36,13 @@ of_version() {
 	for tool; do
 		path=$(command -v "$tool") || continue
 		case $path in /*) ;; *) path=$PWD/$path ;; esac
-		if [ "$("$path" --version workaround-for-0.69.0 2>/dev/null)" = "$text" ]; then
+		# shellcheck disable=SC2254 # a pattern
+		case $("$path" --version workaround-for-0.69.0 2>/dev/null) in
+		$text)
 			echo "$path"
 			return
-		fi
+			;;
+		esac
 	done
 	return 1
 }
@@ -104,32 +107,67 @@ if [ "$(config "$option")" != y ]; then
 	[ "$(config CONFIG_X86_64)" != y ] || built_for=ARCH=x86_64
 	fail "KDIR=$kdir was built for $built_for, not for ARCH=$arch; give its ARCH, or a tree for $arch"
 fi
-for option in RUST SMP MODULE_UNLOAD; do
+for option in SMP MODULE_UNLOAD; do
 	[ "$(config "CONFIG_$option")" = y ] ||
 		fail "KDIR=$kdir has CONFIG_$option off; switch it on (.config.fragment has all options that the modules need) and build the tree again"
 done
 [ "$(config CONFIG_PREEMPT_RT)" != y ] ||
 	fail "KDIR=$kdir has CONFIG_PREEMPT_RT on, where locks that spin become locks that sleep, and lkm does not know that; give a tree without it"
-for made in include/generated/autoconf.h rust/libkernel.rmeta Module.symvers; do
+if [ "$(config CONFIG_RUST)" = y ]; then
+	has_rust=rust/libkernel.rmeta
+	want_rustc=$(config CONFIG_RUSTC_VERSION_TEXT)
+	want_bindgen=$(config CONFIG_BINDGEN_VERSION_TEXT)
+	built="KDIR=$kdir was built with"
+	else=", or build the tree again with yours"
+else
+	# Its Rust is compiled with the modules, which are written for these.
+	has_rust=
+	want_rustc='rustc 1.63.*'
+	want_bindgen='bindgen 0.[56][60].*'
+	built="KDIR=$kdir has CONFIG_RUST off, where modules take"
+	else=
+	for option in RANDSTRUCT CFI_CLANG KASAN KCSAN KMSAN GCOV_KERNEL; do
+		[ "$(config "CONFIG_$option")" != y ] ||
+			fail "KDIR=$kdir has CONFIG_$option on and CONFIG_RUST off, and with that no Rust can be compiled for it; give a tree with CONFIG_RUST, or leave KDIR out to use the lab's"
+	done
+fi
+for made in include/generated/autoconf.h $has_rust Module.symvers; do
 	[ -f "$kdir/$made" ] || fail "KDIR=$kdir is not built ($made is not there); $build"
 done
 
-want=$(config CONFIG_RUSTC_VERSION_TEXT)
 if [ -n "${RUSTC:-}" ]; then
-	rustc=$(of_version "$want" "$RUSTC") ||
-		fail "RUSTC=$RUSTC is $(version_of "$RUSTC"), but KDIR=$kdir was built with $want; give RUSTC=/path/to/that/rustc, or build the tree again with yours"
+	rustc=$(of_version "$want_rustc" "$RUSTC") ||
+		fail "RUSTC=$RUSTC is $(version_of "$RUSTC"), but $built $want_rustc; give RUSTC=/path/to/that/rustc$else"
 else
-	rustc=$(of_version "$want" rustc /usr/bin/rustc) ||
-		fail "no $want on PATH or in /usr/bin, and KDIR=$kdir was built with it; give RUSTC=/path/to/that/rustc"
+	rustc=$(of_version "$want_rustc" rustc /usr/bin/rustc) ||
+		fail "no $want_rustc on PATH or in /usr/bin, and $built it; give RUSTC=/path/to/that/rustc"
 fi
 
-want=$(config CONFIG_BINDGEN_VERSION_TEXT)
 if [ -n "${BINDGEN:-}" ]; then
-	bindgen=$(of_version "$want" "$BINDGEN") ||
-		fail "BINDGEN=$BINDGEN is $(version_of "$BINDGEN"), but KDIR=$kdir was built with $want; give BINDGEN=/path/to/that/bindgen"
+	bindgen=$(of_version "$want_bindgen" "$BINDGEN") ||
+		fail "BINDGEN=$BINDGEN is $(version_of "$BINDGEN"), but $built $want_bindgen; give BINDGEN=/path/to/that/bindgen"
 else
-	bindgen=$(of_version "$want" bindgen "$cache/tools/bindgen-${want#bindgen }/bin/bindgen") ||
-		fail "no $want on PATH${cache:+ or in $cache/tools}, and KDIR=$kdir was built with it; run scripts/setup.sh (it installs bindgen 0.56.0), or give BINDGEN=/path/to/bindgen"
+	bindgen=$(of_version "$want_bindgen" bindgen "$cache/tools/bindgen-${want_bindgen#bindgen }/bin/bindgen" \
+		"$cache/tools/bindgen-0.56.0/bin/bindgen") ||
+		fail "no $want_bindgen on PATH${cache:+ or in $cache/tools}, and $built it; run scripts/setup.sh (it installs bindgen 0.56.0), or give BINDGEN=/path/to/bindgen"
+fi
+
+# What has compiled such a kernel may be gcc. What is linked with Rust is clang's: from 16 on it
+# knows all by which gcc makes a kernel hard to attack.
+stock=
+if [ -z "$has_rust" ]; then
+	library=$("$rustc" --print sysroot)/lib/rustlib/src/rust/library
+	[ -f "$library/core/src/lib.rs" ] ||
+		fail "$library/core is not there, and KDIR=$kdir has CONFIG_RUST off, where it is compiled with the modules; install the source of that rustc (Debian's package is rust-src)"
+	for suffix in -16 -17 -18 -19; do
+		missing=$(missing_of '' "$suffix" clang llvm-ar llvm-link llvm-nm llvm-objcopy opt)
+		[ -n "$missing" ] || break
+	done
+	[ -z "$missing" ] ||
+		fail "no clang-16 and llvm-16 or newer, and KDIR=$kdir has CONFIG_RUST off, where they link the modules; install clang-16 and llvm-16"
+	stock=" LKM_CLANG=clang$suffix LKM_LLVM_AR=llvm-ar$suffix"
+	# Else there is a line for each module that says so.
+	[ -z "$(config CONFIG_DEBUG_INFO_BTF_MODULES)" ] || [ -f "$kdir/vmlinux" ] || stock="$stock CONFIG_DEBUG_INFO_BTF_MODULES="
 fi
 
 # The C compiler compiles each module's .mod.c, and lkm's helpers.
@@ -173,7 +211,7 @@ if [ "$(config CONFIG_CC_IS_CLANG)" = y ]; then
 else
 	[ -z "${LLVM:-}" ] ||
 		fail "LLVM=$LLVM names clang, but KDIR=$kdir was built with $compiler; leave LLVM out, or build the tree again with clang"
-	# "aarch64-linux-gnu-gcc (Debian …) 12.2.0": the prefix is the tree's own.
+	# "aarch64-linux-gnu-gcc-12 (Debian …) 12.2.0": the prefix is the tree's own.
 	prefix=${compiler%%gcc*}
 	[ -n "$prefix" ] || [ "$(uname -m)" = "$machine" ] || prefix=$triple
 	prefix=${CROSS_COMPILE:-$prefix}
@@ -215,4 +253,4 @@ fi
 
 [ -n "$clang" ] || [ ! -x "$libclang/../bin/clang" ] || clang=$libclang/../bin/clang
 
-echo "-C $kdir ARCH=$arch $c_tools RUSTC=$rustc HOSTRUSTC=$rustc BINDGEN=$bindgen${libclang:+ LIBCLANG_PATH=$libclang}${clang:+ CLANG_PATH=$clang}"
+echo "-C $kdir ARCH=$arch $c_tools RUSTC=$rustc HOSTRUSTC=$rustc BINDGEN=$bindgen${libclang:+ LIBCLANG_PATH=$libclang}${clang:+ CLANG_PATH=$clang}$stock"

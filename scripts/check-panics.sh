@@ -23,7 +23,13 @@ before=${link%llvm-link*} after=${link##*llvm-link}
 opt=${before}opt$after llc=${before}llc$after nm=${before}llvm-nm$after
 crates='core alloc compiler_builtins'
 kept=$folder/.panics
+builtins=$kept/compiler_builtins.bc
 mkdir -p "$kept"
+# Where the tree has no Rust, a module has them in it.
+if [ -f "$folder/lkm/stock/core.bc" ]; then
+	crates=
+	builtins=$folder/lkm/stock/compiler_builtins.bc
+fi
 
 # As the tree has compiled them, but to bitcode.
 for crate in $crates; do
@@ -38,7 +44,7 @@ for crate in $crates; do
 	(cd "$kdir" && eval "RUSTC_BOOTSTRAP=1 $command -Awarnings --emit=llvm-bc='$kept/$crate.bc.new'")
 	mv "$kept/$crate.bc.new" "$kept/$crate.bc"
 done
-"$nm" --defined-only -j "$kept/compiler_builtins.bc" >"$kept/ends"
+"$nm" --defined-only -j "$builtins" >"$kept/ends"
 printf '%s\n' rust_begin_unwind __rust_alloc_error_handler llvm.trap >>"$kept/ends"
 
 # Prints "CALLER calls CALLEE" of what is read, which is LLVM's text: for each of the
@@ -93,7 +99,9 @@ status=0
 for module; do
 	name=$(basename "$module" .linked.o.bc)
 	whole=$kept/$name
-	"$link" --suppress-warnings -o "$whole.bc" "$module" $(printf "$kept/%s.bc " $crates)
+	parts=("$module")
+	for crate in $crates; do parts+=("$kept/$crate.bc"); done
+	"$link" --suppress-warnings -o "$whole.bc" "${parts[@]}"
 	"$opt" -S -passes=internalize,globaldce -internalize-public-api-list=init_module,cleanup_module \
 		-o "$whole.ll" "$whole.bc"
 	if grep -qE '^declare .*@_R[A-Za-z0-9_]*_(4core|5alloc)' "$whole.ll"; then
@@ -102,7 +110,10 @@ for module; do
 	fi
 	awk -f lkm/link/attributes.awk "$folder/lkm/link/ordinary.ll" "$whole.ll" >"$whole.same.ll"
 	"$opt" -S '-passes=default<O2>' -o "$whole.ll" "$whole.same.ll"
-	"$opt" -S -o - "$module" | sed -n 's/^define .*@\("[^"]*"\|[A-Za-z0-9_.$]*\)(.*/\1/p' >"$whole.own"
+	case $crates in
+	'') "$nm" --defined-only -j "${module%.linked.o.bc}.bc" "$folder/lkm/rust.bc" >"$whole.own" ;;
+	*) "$opt" -S -o - "$module" | sed -n 's/^define .*@\("[^"]*"\|[A-Za-z0-9_.$]*\)(.*/\1/p' >"$whole.own" ;;
+	esac
 	calls_in_code "$whole.ll" >"$whole.code"
 	cat "$whole.code" "$whole.ll" | calls_of_panics "$whole.own" >"$whole.calls"
 	if [ -s "$whole.calls" ]; then

@@ -210,6 +210,8 @@ how | check-link | check-panics)
 		LLVM=?*) cc=clang ar=llvm-ar ;;
 		CROSS_COMPILE=?*) cc=${value}gcc ar=${value}ar ;;
 		RUSTC=*) rustc=$value ;;
+		LKM_CLANG=*) cc=$value ;;
+		LKM_LLVM_AR=*) ar=$value ;;
 		esac
 	done
 	how=$(lkm/link/how.sh "${cc:-gcc}" "$rustc" "${ar:-ar}" "${LTO:-}" "$kdir/.config")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Usage: awk -f attributes.awk ORDINARY.ll MODULE.ll
+# Usage: awk [-v no_tail_calls=1] -f attributes.awk ORDINARY.ll MODULE.ll
 #
 # Prints LLVM's text of a module in which every function has the attributes
 # that the first one of ORDINARY.ll has, an ordinary function of C's. They say
@@ -19,7 +19,7 @@ FNR == NR {
 	# `ftrace` is not for these: Kbuild does not note where they would call it.
 	gsub(/ "(patchable-function|fentry-call|mrecord-mcount|instrument-function|disable-tail-calls)[^" ]*"(="[^"]*")?/, "")
 	if (common == "" && match($0, /\{ .* \}/))
-		common = substr($0, RSTART + 1, RLENGTH - 2)
+		common = substr($0, RSTART + 1, RLENGTH - 2) (no_tail_calls ? " \"disable-tail-calls\"=\"true\"" : "")
 	next
 }
 

@@ -130,11 +130,15 @@ impl Drop for Gibibyte {
     }
 }
 
-/// The bytes of memory that nobody has, not even a cache.
+/// The bytes of memory that nobody has, not even a cache, and that the kernel may have for itself: not
+/// those of CMA, which are for devices.
 pub fn free_memory() -> usize {
     let path = "/proc/meminfo";
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let line = text.lines().find_map(|line| line.strip_prefix("MemFree:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok());
-    kib.unwrap_or_else(|| panic!("{path}: {text:?}")) << 10
+    let kib = |name| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<usize>().ok())
+    };
+    let free = kib("MemFree:").unwrap_or_else(|| panic!("{path}: {text:?}"));
+    (free - kib("CmaFree:").unwrap_or(0)) << 10
 }

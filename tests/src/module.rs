@@ -235,7 +235,10 @@ impl Module {
         let prefix = format!("{}: ", self.name);
         let mut records = self.records();
         records.retain(|record| {
-            record.text.starts_with(&prefix) && !record.text.ends_with(" taints kernel.")
+            // What the kernel says of a module that is not its own, or has no signature.
+            let taint = [" taints kernel.", " - tainting kernel"];
+            record.text.starts_with(&prefix)
+                && !taint.iter().any(|taint| record.text.ends_with(taint))
         });
         records
     }

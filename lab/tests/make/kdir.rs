@@ -62,7 +62,7 @@ fn a_tree_that_is_not_built_is_refused() {
 
 #[test]
 fn a_tree_without_what_lkm_needs_is_refused() {
-    for option in ["CONFIG_RUST", "CONFIG_SMP", "CONFIG_MODULE_UNLOAD"] {
+    for option in ["CONFIG_SMP", "CONFIG_MODULE_UNLOAD"] {
         let world = World::new();
         world.config(&format!("{option}=y"), &format!("# {option} is not set"));
         let off = format!("{option} off");

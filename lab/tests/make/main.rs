@@ -10,4 +10,5 @@ mod flags;
 mod folder;
 mod install_lab;
 mod kdir;
+mod stock;
 mod world;

@@ -28,7 +28,8 @@ modules modules_install:
 		HOSTRUSTC=$(HOSTRUSTC) BINDGEN=$(BINDGEN) INSTALL_MOD_PATH=$(INSTALL_MOD_PATH)
 	@echo O=$(O) KBUILD_OUTPUT=$(KBUILD_OUTPUT) KBUILD_EXTMOD=$(KBUILD_EXTMOD) V=$(V) W=$(W) \
 		MODLIB=$(MODLIB) INSTALL_MOD_DIR=$(INSTALL_MOD_DIR) KCONFIG_CONFIG=$(KCONFIG_CONFIG) \
-		LIBCLANG_PATH=$(LIBCLANG_PATH) KCFLAGS=$(KCFLAGS) CC=$(CC) >"$(CURDIR)/called"
+		LIBCLANG_PATH=$(LIBCLANG_PATH) LKM_CLANG=$(LKM_CLANG) LKM_LLVM_AR=$(LKM_LLVM_AR) \
+		BTF=$(CONFIG_DEBUG_INFO_BTF_MODULES) KCFLAGS=$(KCFLAGS) CC=$(CC) >"$(CURDIR)/called"
 	@cd $(M) && for source in modules/*.rs; do \
 		name=$$(basename $$source .rs); \
 		for made in $$name.ko $$name.o $$name.mod.c .$$name.o.cmd modules/$$name.o; do \
