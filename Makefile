@@ -3,10 +3,12 @@
 # The front door: `make help` says what there is. The kernel's build does not
 # read this file, but Kbuild.
 
-## ARCH=arm64         the guest's architecture: arm64 or x86_64
+## ARCH=arm64         the guest's architecture: arm64 or x86_64; that of KDIR, if this is given
 ## VARIANT=plain      the lab's kernel: plain, or debug (lockdep, KASAN, kmemleak, injected faults), as
 ##                    `make torture` on arm64 has it if nothing else is said
 ## CPUS=1,2,4         with how many CPUs the guests are tested, each; 2 with VARIANT=debug
+## KERNEL=            instead of VARIANT, one of Debian's own kernels: stock, cloud, or of a release, as in
+##                    stock:6.1.0-57; it is downloaded, and nothing is installed
 ## KDIR=              a built 6.1 tree with CONFIG_RUST=y, instead of the lab's
 ## RUSTC= BINDGEN= LLVM= CROSS_COMPILE=   instead of what the tree was built with
 ## LTO=               n: modules are linked of objects, and not as bitcode: see `make how`
@@ -36,7 +38,7 @@ quoted = '$(subst ','\'',$(subst $(newline),$(tab),$1))'
 on_command_line = $(filter command,$(firstword $(origin $1)))
 
 goals := $(MAKECMDGOALS)
-given := CURDIR HOME XDG_CACHE_HOME ARCH VARIANT CPUS KDIR RUSTC BINDGEN LLVM CROSS_COMPILE LIBCLANG_PATH \
+given := CURDIR HOME XDG_CACHE_HOME ARCH VARIANT KERNEL CPUS KDIR RUSTC BINDGEN LLVM CROSS_COMPILE LIBCLANG_PATH \
 	LTO CARGO LINUX_SOURCE RLKM_BUSYBOX KBUILD_EXTRA_SYMBOLS \
 	$(if $(filter torture%,$(goals)),NODE SEED CALLS CYCLES) \
 	$(if $(filter install-lab,$(goals)),PREFIX DESTDIR) \
@@ -56,8 +58,11 @@ endif
 $(foreach argument,$(filter-out fine,$(arguments)),$(eval override export $(argument)))
 override ARCH := $(or $(ARCH),arm64)
 override VARIANT := $(or $(VARIANT),$(if $(filter torture-arm64,$(goals:=-$(ARCH))),debug,plain))
+# Which kernel, and what it is for.
+kernel := $(or $(KERNEL),$(VARIANT))
+kind := $(if $(KERNEL),stock,$(VARIANT))
 comma := ,
-override CPUS := $(or $(CPUS),$(if $(filter debug,$(VARIANT)),2,1$(comma)2$(comma)4))
+override CPUS := $(or $(CPUS),$(if $(filter plain,$(kind)),1$(comma)2$(comma)4,2))
 CALLS := $(or $(CALLS),1000000)
 CYCLES := $(or $(CYCLES),1000)
 
@@ -115,7 +120,7 @@ lab := $(not_make) target/debug/lab
 
 # The tree that is built against and booted, KDIR if it is given, else the lab's;
 # and where its modules are.
-find_kdir := kdir='$(KDIR)'; { [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --variant $(VARIANT) --print kdir); } && \
+find_kdir := kdir='$(KDIR)'; { [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --kernel $(kernel) --print kdir); } && \
 	RLKM_BUILD=$$(scripts/kbuild.sh folder "$$kdir" $(ARCH)) && export RLKM_BUILD
 
 .NOTPARALLEL:
@@ -156,7 +161,7 @@ host-tests debug-tests guest-tests test-%: export TESTS = y
 # What runs on the host is the same with any kernel.
 on_host_arm64_plain := lint unsafe host-tests clippy-modules compile-fail
 on_host_arm64_debug := debug-tests
-test: $(on_host_$(ARCH)_$(VARIANT)) guest-tests ## all checks, and all tests in guests; with VARIANT=debug or ARCH=x86_64 those in guests
+test: $(on_host_$(ARCH)_$(kind)) guest-tests ## all checks, and all tests in guests; with VARIANT=debug or ARCH=x86_64 those in guests
 
 # One kernel's failure says nothing of the others.
 check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
@@ -204,15 +209,16 @@ check-link: modules ## make sure that what is hot is inlined, and what is cold i
 compile-fail: modules ## make sure that misuse of lkm does not compile
 	@$(find_kdir) && scripts/check-compile-fail.sh "$$kdir" "$$RLKM_BUILD"
 
-guest-tests: modules check-panics $(if $(filter plain,$(VARIANT)),check-link) userland
-	@echo 'rlkm: tests in guests: $(ARCH), $(VARIANT)'
+guest-tests: modules check-panics $(if $(filter plain,$(kind)),check-link) userland
+	@echo 'rlkm: tests in guests: $(ARCH), $(kernel)'
 	@$(find_kdir) && $(for_guest) $(cargo) test --locked --target $(target) -p tests --no-run \
-		--message-format=json-render-diagnostics --lib $(suites_$(VARIANT)) | \
+		--message-format=json-render-diagnostics --lib $(suites_$(kind)) | \
 		$(lab) suites --arch $(ARCH) --kdir "$$kdir" --cpus $(CPUS)
-	@[ '$(VARIANT)' != debug ] || sed -n '/^Fault points/,$$p' target/suites/$(ARCH)-debug-*-faults.log
+	@[ $(kind) != debug ] || sed -n '/^Fault points/,$$p' target/suites/$(ARCH)-debug-*-faults.log
 
 # Only the debug kernel has what those with `test = false` need; the pattern takes them, too.
 suites_plain := --tests
+suites_stock := --tests
 suites_debug := --test '*'
 
 userland: lab ## build the programs for guests
@@ -272,7 +278,7 @@ setup: ## install what building needs: Debian packages and bindgen
 	@$(not_make) scripts/setup.sh
 
 tree: lab ## prepare the lab's kernel tree for ARCH and VARIANT
-	@$(if $(KDIR),,$(lab) tree --arch $(ARCH) --variant $(VARIANT))
+	@$(if $(KDIR),,$(lab) tree --arch $(ARCH) --kernel $(kernel))
 
 lab: setup
 	@$(cargo) build --locked --quiet -p lab

@@ -3,8 +3,10 @@
 use crate::cache;
 use crate::guest::elf;
 use crate::kernels::arch::{Arch, Named, ARCHES};
+use crate::kernels::stock;
 use crate::kernels::tree;
 use crate::kernels::variant::Variant;
+use crate::kernels::which::Which;
 use crate::output::say;
 use anyhow::{bail, Context, Result};
 use std::ffi::{OsStr, OsString};
@@ -20,9 +22,15 @@ pub struct Options {
     /// Architecture of the guest: arm64 or x86_64
     #[arg(long, env = "RLKM_ARCH", default_value = "arm64")]
     arch: Named,
-    /// Which of the lab's own trees of that architecture to boot
-    #[arg(long, env = "RLKM_VARIANT", value_enum, default_value_t)]
-    variant: Variant,
+    /// Which kernel to boot: plain, debug, or Debian's: stock, cloud, stock:6.1.0-57
+    #[arg(
+        long = "kernel",
+        alias = "variant",
+        value_name = "KERNEL",
+        env = "RLKM_KERNEL",
+        default_value_t
+    )]
+    kernel: Which,
     /// Number of CPUs
     #[arg(long, value_name = "N", env = "RLKM_CPUS", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     pub cpus: u32,
@@ -92,6 +100,10 @@ pub enum Accel {
 pub struct Kernel {
     pub image: PathBuf,
     pub variant: Variant,
+    /// Modules of its own that a guest needs.
+    pub drivers: Vec<PathBuf>,
+    /// As `uname -r` has it, if that is known.
+    release: Option<String>,
 }
 
 impl Options {
@@ -126,15 +138,23 @@ impl Options {
 
     /// The kernel to boot.
     pub fn kernel(&self) -> Result<Kernel> {
-        let (image, variant) = match (&self.image, &self.kdir) {
-            (Some(image), _) => (image.clone(), self.variant),
+        let (kdir, variant) = match (&self.image, &self.kdir) {
+            (Some(_), _) => (None, self.kernel.variant()),
             (None, Some(kdir)) => {
-                let variant = Variant::of_tree(kdir).unwrap_or(self.variant);
-                (kdir.join(self.arch().image), variant)
+                let variant = Variant::of_tree(kdir).unwrap_or_else(|_| self.kernel.variant());
+                (Some(kdir.clone()), variant)
             }
-            (None, None) => {
-                let kdir = tree::kdir(self.arch(), self.variant)?;
-                (kdir.join(self.arch().image), self.variant)
+            (None, None) => (Some(self.kernel.kdir(self.arch())?), self.kernel.variant()),
+        };
+        let (image, drivers, release) = match (&self.image, kdir) {
+            (Some(image), _) => (image.clone(), Vec::new(), None),
+            (None, kdir) => {
+                let kdir = kdir.unwrap_or_default();
+                (
+                    kdir.join(self.arch().image),
+                    stock::drivers(self.arch(), &kdir),
+                    tree::release(&kdir),
+                )
             }
         };
         if !image.is_file() {
@@ -144,7 +164,12 @@ impl Options {
                 self.arch()
             );
         }
-        Ok(Kernel { image, variant })
+        Ok(Kernel {
+            image,
+            variant,
+            drivers,
+            release,
+        })
     }
 
     /// The modules that go into the guest.
@@ -211,21 +236,29 @@ impl Options {
         Ok(programs)
     }
 
-    /// Refuses a module of another architecture, and one for the other variant of the kernel.
+    /// Refuses a module of another architecture, and one for another kernel.
     fn check_module(&self, path: &Path, kernel: &Kernel) -> Result<()> {
         self.check_machine(path)?;
         let module = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let variant = Variant::of_module(&module);
+        let (path, kind) = (path.display(), kernel.variant);
         // An image does not tell its own.
-        if self.image.is_none() && variant != kernel.variant {
+        if self.image.is_some() {
+            return Ok(());
+        }
+        let variant = Variant::of_module(&module);
+        if (variant == Variant::Debug) != (kind == Variant::Debug) {
             bail!(
-                "{} is for a {variant} kernel, the guest's is {}; build it with `make VARIANT={}`",
-                path.display(),
-                kernel.variant,
-                kernel.variant
+                "{path} is for a {variant} kernel, the guest's is {kind}; build it with `make {}`",
+                kind.for_make()
             );
         }
-        Ok(())
+        match (elf::vermagic(&module), &kernel.release) {
+            (Some(own), Some(release)) if own != *release => bail!(
+                "{path} is for Linux {own}, the guest's is {release}; build it with `make {}`",
+                kind.for_make()
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// Refuses what is no file, or an ELF file of another architecture, and a program that needs a loader.

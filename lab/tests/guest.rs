@@ -63,7 +63,7 @@ fn a_kernel_that_does_not_count_locks_says_so() {
         .args(["lockstat", "--", "true"])
         .output()
         .unwrap();
-    assert_ended(&lockstat, 120, &["CONFIG_LOCK_STAT", "--variant debug"]);
+    assert_ended(&lockstat, 120, &["CONFIG_LOCK_STAT", "--kernel debug"]);
 }
 
 #[test]

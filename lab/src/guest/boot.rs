@@ -309,6 +309,7 @@ fn contents(
             true => PathBuf::new(),
             false => busybox::prepare(options.arch())?,
         },
+        drivers: kernel.drivers.clone(),
         modules: options.modules(kernel)?,
         built: options.built()?,
         programs: options.programs()?,

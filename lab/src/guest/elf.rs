@@ -1,6 +1,7 @@
 //! The little that the lab asks of an ELF file: whose it is, and whether it needs a loader. And the
 //! least that a program is: its code, and headers that say so.
 
+use super::ports;
 use anyhow::{Context, Result};
 use std::fs::File;
 use std::io::Read;
@@ -43,6 +44,16 @@ fn parse(bytes: &[u8]) -> Option<Elf> {
         machine: u16_at(18)?,
         dynamic,
     })
+}
+
+/// The kernel, as `uname -r` has it, that a module says it is for.
+pub fn vermagic(module: &[u8]) -> Option<String> {
+    const KEY: &[u8] = b"\0vermagic=";
+    let at = ports::find(module, KEY)? + KEY.len();
+    let release = module[at..]
+        .split(|&byte| byte == b' ' || byte == 0)
+        .next()?;
+    String::from_utf8(release.to_vec()).ok()
 }
 
 /// A program for a machine that is `code` alone, which is run from its beginning.
@@ -125,6 +136,13 @@ mod tests {
         };
         // ioctl(2) of /dev/null: -ENOTTY, of which a status has the lowest byte.
         assert_eq!(status().unwrap().code(), Some(256 - 25));
+    }
+
+    #[test]
+    fn a_module_says_which_kernel_it_is_for() {
+        let module = b"name=a\0vermagic=6.1.0-57-arm64 SMP mod_unload\0";
+        assert_eq!(vermagic(module).as_deref(), Some("6.1.0-57-arm64"));
+        assert_eq!(vermagic(b"name=a\0"), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #
 # The lab writes these files for a run:
 #   /lab/command
+#   /lab/drivers   modules of the kernel's own, if it has the lab's ports as such
 #   /lab/end       unless the command is to have the console: a random text that is sent after the
 #                  command's output, so that the lab knows that it has all of it
 #   /lab/kmemleak  if leaked memory is looked for after the command
@@ -43,6 +44,10 @@ ln -s /proc/self/fd /dev/fd
 ln -s fd/0 /dev/stdin
 ln -s fd/1 /dev/stdout
 ln -s fd/2 /dev/stderr
+
+for driver in /lab/drivers/*; do
+    [ ! -e "$driver" ] || insmod "$driver" || give_up "cannot load the kernel's own $driver"
+done
 
 if [ ! -e /lab/end ] && [ ! -e /lab/reseed ]; then
     read -r console </sys/class/tty/console/active

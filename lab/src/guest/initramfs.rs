@@ -18,6 +18,8 @@ const CHARACTER_DEVICE: u32 = 0o020_600;
 /// What goes into a guest.
 pub struct Contents {
     pub busybox: PathBuf,
+    /// Modules of the kernel's own, which are loaded in this order before anything else.
+    pub drivers: Vec<PathBuf>,
     /// To be at /bin/NAME: programs that are there in each run.
     pub built: Vec<PathBuf>,
     /// To be at /modules/NAME.ko.
@@ -116,6 +118,12 @@ impl Archive {
         self.add("dev/console", CHARACTER_DEVICE, &[])?;
         self.add("init", EXECUTABLE, INIT.as_bytes())?;
         self.add_file("bin/busybox", EXECUTABLE, &contents.busybox)?;
+        if !contents.drivers.is_empty() {
+            self.add("lab/drivers", DIRECTORY, &[])?;
+        }
+        for (number, path) in contents.drivers.iter().enumerate() {
+            self.add_file(&format!("lab/drivers/{number:02}.ko"), PLAIN, path)?;
+        }
         self.add_files("bin", EXECUTABLE, &contents.built)
     }
 
@@ -186,6 +194,7 @@ mod tests {
         };
         Contents {
             busybox: make(&"busybox"),
+            drivers: vec![make(&"virtio.ko"), make(&"port.ko")],
             built: vec![make(&"misc")],
             modules: modules.iter().map(make).collect(),
             programs: programs.iter().map(make).collect(),
@@ -213,6 +222,8 @@ mod tests {
         has("modules/hello.ko", PLAIN, "I am hello.ko");
         has("bin/simrupt", EXECUTABLE, "I am simrupt");
         has("bin/misc", EXECUTABLE, "I am misc");
+        has("lab/drivers/00.ko", PLAIN, "I am virtio.ko");
+        has("lab/drivers/01.ko", PLAIN, "I am port.ko");
         has("lab/command", PLAIN, "exec true\n");
         has("lab/end", PLAIN, "the end");
     }

@@ -29,6 +29,8 @@ pub struct Arch {
     pub console: &'static str,
     /// The device that carries the virtio serial ports.
     pub virtio_serial: &'static str,
+    /// The drivers of that device and its ports, where they are modules, in the order of their needs.
+    pub drivers: &'static [&'static str],
     /// The machine code of a program that has the kernel draw its random numbers from new ones: its
     /// status is what ioctl(0, RNDRESEEDCRNG) returns, and its stdin has to be /dev/random.
     pub reseed: &'static [u8],
@@ -48,6 +50,7 @@ pub static ARCHES: [Arch; 2] = [
         cpu: "max,pauth-impdef=on",
         console: "ttyAMA0",
         virtio_serial: "virtio-serial-device",
+        drivers: &["virtio_mmio", "virtio_console"],
         // mov x0, #0; mov w1, #0x5207; mov x8, #29 (ioctl); svc #0; mov x8, #93 (exit); svc #0
         reseed: &[
             0x00, 0x00, 0x80, 0xd2, 0xe1, 0x40, 0x8a, 0x52, 0xa8, 0x03, 0x80, 0xd2, 0x01, 0x00,
@@ -67,6 +70,14 @@ pub static ARCHES: [Arch; 2] = [
         cpu: "max",
         console: "ttyS0",
         virtio_serial: "virtio-serial-pci",
+        drivers: &[
+            "virtio_ring",
+            "virtio",
+            "virtio_pci_legacy_dev",
+            "virtio_pci_modern_dev",
+            "virtio_pci",
+            "virtio_console",
+        ],
         // xor edi, edi; mov esi, 0x5207; mov eax, 16 (ioctl); syscall; mov edi, eax;
         // mov eax, 60 (exit); syscall
         reseed: &[

@@ -3,9 +3,11 @@
 pub mod arch;
 mod build;
 pub mod fragment;
+pub mod stock;
 mod tools;
 pub mod tree;
 pub mod variant;
+pub mod which;
 
 /// How to get what is missing.
 const SETUP: &str = "on Debian 12, scripts/setup.sh installs it";

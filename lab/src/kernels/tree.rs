@@ -5,6 +5,7 @@ use super::arch::{Arch, Named};
 use super::fragment;
 use super::tools::Tools;
 use super::variant::Variant;
+use super::which::Which;
 use super::SETUP;
 use crate::cache::inputs::Inputs;
 use crate::cache::{self, State};
@@ -31,11 +32,11 @@ pub struct Guests {
 }
 
 impl Guests {
-    /// The tree: that which was named, or the lab's own, of this variant.
-    pub fn kdir(&self, variant: Variant) -> Result<PathBuf> {
+    /// The tree: that which was named, or that of this kernel.
+    pub fn kdir(&self, kernel: &Which) -> Result<PathBuf> {
         match &self.kdir {
             Some(kdir) => Ok(kdir.clone()),
-            None => kdir(self.arch.0, variant),
+            None => kernel.kdir(self.arch.0),
         }
     }
 }
@@ -58,6 +59,17 @@ pub fn kdir(arch: &'static Arch, variant: Variant) -> Result<PathBuf> {
         "{what}; run `make tree ARCH={arch} VARIANT={variant}`, or name an image with --image or a \
          tree with --kdir"
     )
+}
+
+/// The kernel's release as `uname -r` has it; none if the tree does not say it.
+pub fn release(kdir: &Path) -> Option<String> {
+    // Not include/config/kernel.release, which Debian's headers have with another.
+    let text = fs::read_to_string(kdir.join("include/generated/utsrelease.h")).ok()?;
+    let release = text
+        .strip_prefix("#define UTS_RELEASE \"")?
+        .split('"')
+        .next()?;
+    Some(release.to_owned())
 }
 
 /// A tree to be made, or made already.
@@ -138,10 +150,6 @@ impl Plan {
             name,
             inputs,
         })
-    }
-
-    pub fn image(&self) -> PathBuf {
-        self.dir.join(self.arch.image)
     }
 
     /// What is to be said of the tree. All of it is looked at: it is small.

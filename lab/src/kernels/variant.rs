@@ -8,23 +8,32 @@ use std::io;
 use std::path::Path;
 
 /// A kernel's variant.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Variant {
     #[default]
     Plain,
-    /// With .config.fragment.debug: the kernel's own detectors, and injected faults
+    /// With .config.fragment.debug: the kernel's own detectors, and injected faults.
     Debug,
+    /// A distribution's own, without CONFIG_RUST.
+    Stock,
 }
 
 impl Variant {
+    /// Those that the lab builds.
+    pub const BUILT: [Variant; 2] = [Variant::Plain, Variant::Debug];
+
     /// That of a built tree, whoever has built it: KASAN is what makes the difference for a guest.
     pub fn of_tree(kdir: &Path) -> io::Result<Variant> {
         let config = fs::read_to_string(kdir.join(".config"))?;
-        let is_debug = config.lines().any(|line| line == "CONFIG_KASAN=y");
-        Ok(if is_debug {
-            Variant::Debug
-        } else {
-            Variant::Plain
+        let has = |option: &str| {
+            config
+                .lines()
+                .any(|line| line.strip_suffix("=y") == Some(option))
+        };
+        Ok(match (has("CONFIG_KASAN"), has("CONFIG_RUST")) {
+            (true, _) => Variant::Debug,
+            (false, true) => Variant::Plain,
+            (false, false) => Variant::Stock,
         })
     }
 
@@ -43,16 +52,26 @@ impl Variant {
     pub fn tree(self, arch: &Arch) -> String {
         match self {
             Variant::Plain => arch.name.to_owned(),
-            Variant::Debug => format!("{arch}-{self}"),
+            Variant::Debug | Variant::Stock => format!("{arch}-{self}"),
         }
     }
 
+    /// What make is told to build for it.
+    pub fn for_make(self) -> String {
+        let variable = if self == Variant::Stock {
+            "KERNEL"
+        } else {
+            "VARIANT"
+        };
+        format!("{variable}={self}")
+    }
+
     /// A guest's memory, as QEMU writes it: KASAN takes an eighth, and keeps for a while what is
-    /// freed.
+    /// freed. A stock kernel is ten times as large.
     pub fn memory(self) -> &'static str {
         match self {
             Variant::Plain => "256M",
-            Variant::Debug => "512M",
+            Variant::Debug | Variant::Stock => "512M",
         }
     }
 
@@ -61,7 +80,7 @@ impl Variant {
     /// each other. Locks are counted once `lab lockstat` asks for it.
     pub fn arguments(self) -> &'static str {
         match self {
-            Variant::Plain => "",
+            Variant::Plain | Variant::Stock => "",
             Variant::Debug => "slub_debug=FZPUA;-,kmemleak_object sysctl.kernel.lock_stat=0",
         }
     }
@@ -69,7 +88,7 @@ impl Variant {
     /// The seconds after which a guest is given up.
     pub fn timeout(self) -> u64 {
         match self {
-            Variant::Plain => 300,
+            Variant::Plain | Variant::Stock => 300,
             Variant::Debug => 3_600,
         }
     }
@@ -80,6 +99,7 @@ impl fmt::Display for Variant {
         f.write_str(match self {
             Variant::Plain => "plain",
             Variant::Debug => "debug",
+            Variant::Stock => "stock",
         })
     }
 }
@@ -93,8 +113,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert!(Variant::of_tree(dir.path()).is_err());
         for (config, variant) in [
-            ("CONFIG_SMP=y\n# CONFIG_KASAN is not set\n", Variant::Plain),
-            ("CONFIG_KASAN=y\nCONFIG_SMP=y\n", Variant::Debug),
+            ("CONFIG_RUST=y\n# CONFIG_KASAN is not set\n", Variant::Plain),
+            ("CONFIG_KASAN=y\nCONFIG_RUST=y\n", Variant::Debug),
+            (
+                "CONFIG_RUSTY=y\n# CONFIG_KASAN is not set\n",
+                Variant::Stock,
+            ),
         ] {
             fs::write(dir.path().join(".config"), config).unwrap();
             assert_eq!(Variant::of_tree(dir.path()).unwrap(), variant);

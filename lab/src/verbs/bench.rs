@@ -6,7 +6,7 @@ use crate::bench::{plot, profile, report, size};
 use crate::cache;
 use crate::kernels::arch::Arch;
 use crate::kernels::tree;
-use crate::kernels::variant::Variant;
+use crate::kernels::which::Which;
 use crate::output::{self, say};
 use crate::steps::Steps;
 use anyhow::{Context, Result};
@@ -62,7 +62,7 @@ pub fn main(args: Args) -> Result<u8> {
         return output::print(size::text(&checkout, &module)?);
     }
     let arch = args.guests.arch.0;
-    let kdir = args.guests.kdir(Variant::Plain)?;
+    let kdir = args.guests.kdir(&Which::default())?;
     let steps = Steps::new(cache::dir()?.join("log/bench.log"))?;
     let guests = Guests::new(arch, &kdir, &checkout)?;
     if let Some(case) = args.profile {

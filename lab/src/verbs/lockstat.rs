@@ -14,7 +14,7 @@ use std::ffi::OsString;
 /// built for the same kernel, with `make VARIANT=debug`.
 #[derive(clap::Args)]
 #[command(
-    mut_arg("variant", |arg| arg.default_value("debug")),
+    mut_arg("kernel", |arg| arg.default_value("debug")),
     after_help = AFTER_HELP
 )]
 pub struct Args {

@@ -2,7 +2,7 @@
 # of the modules that are loaded then.
 
 if [ ! -e /proc/lock_stat ]; then
-    echo 'lab: this kernel counts no locks; boot one with CONFIG_LOCK_STAT, such as --variant debug' >&2
+    echo 'lab: this kernel counts no locks; boot one with CONFIG_LOCK_STAT, such as --kernel debug' >&2
     exit 120
 fi
 echo 1 >/proc/sys/kernel/lock_stat

@@ -6,6 +6,7 @@ use crate::guest;
 use crate::guest::qemu;
 use crate::kernels::tree;
 use crate::kernels::variant::Variant;
+use crate::kernels::which::Which;
 use crate::output::{self, say};
 use crate::steps;
 use crate::suites::programs::{counts, programs};
@@ -31,9 +32,15 @@ use std::time::Instant;
 pub struct Args {
     #[command(flatten)]
     guests: tree::Guests,
-    /// Which of the lab's own trees to boot
-    #[arg(long, env = "RLKM_VARIANT", value_enum, default_value_t)]
-    variant: Variant,
+    /// Which kernel to boot: plain, debug, or Debian's: stock, cloud, stock:6.1.0-57
+    #[arg(
+        long,
+        alias = "variant",
+        value_name = "KERNEL",
+        env = "RLKM_KERNEL",
+        default_value_t
+    )]
+    kernel: Which,
     /// Numbers of CPUs, separated by commas
     #[arg(
         long,
@@ -69,7 +76,7 @@ pub fn main(args: Args) -> Result<u8> {
     }
 
     let arch = args.guests.arch.0;
-    let kdir = args.guests.kdir(args.variant)?;
+    let kdir = args.guests.kdir(&args.kernel)?;
     let kernel = Variant::of_tree(&kdir)
         .with_context(|| format!("{}: not a built tree", kdir.display()))?
         .tree(arch);

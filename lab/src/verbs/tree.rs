@@ -4,9 +4,9 @@ use crate::guest::busybox;
 use crate::kernels::arch::Named;
 use crate::kernels::fragment;
 use crate::kernels::tree::Plan;
-use crate::kernels::variant::Variant;
+use crate::kernels::which::Which;
 use crate::output::{self, say};
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -18,6 +18,9 @@ use std::path::PathBuf;
 /// a folder), LIBCLANG_PATH and LINUX_SOURCE (a tarball of 6.1) in the environment name other tools
 /// and another source.
 ///
+/// One of Debian's kernels is not built, but downloaded: its image, its headers and the drivers that
+/// the guest needs. Nothing of it is installed.
+///
 /// A tree with options of your own is another one, beside the lab's. To use it:
 /// make demo KDIR="$(target/debug/lab tree --set CONFIG_X=y --print kdir)"
 #[derive(clap::Args)]
@@ -25,9 +28,15 @@ pub struct Args {
     /// Architecture of the kernel: arm64 or x86_64
     #[arg(long, env = "RLKM_ARCH", default_value = "arm64")]
     arch: Named,
-    /// What the kernel is for
-    #[arg(long, env = "RLKM_VARIANT", value_enum, default_value_t)]
-    variant: Variant,
+    /// Which kernel: plain, debug, or Debian's: stock, cloud, stock:6.1.0-57
+    #[arg(
+        long,
+        alias = "variant",
+        value_name = "KERNEL",
+        env = "RLKM_KERNEL",
+        default_value_t
+    )]
+    kernel: Which,
     /// A file of kernel options besides, as .config has them; a later one wins
     #[arg(long = "fragment", value_name = "FILE")]
     fragments: Vec<PathBuf>,
@@ -59,14 +68,34 @@ pub fn main(args: Args) -> Result<u8> {
         fragment::check(&option).with_context(|| format!("--set {option:?}"))?;
         wishes.push(option);
     }
-    let plan = Plan::new(args.arch.0, args.variant, &wishes)?;
+    let arch = args.arch.0;
+    let (name, kdir) = match &args.kernel {
+        Which::Stock(_) if !wishes.is_empty() => {
+            bail!(
+                "--fragment and --set are for kernels that are built, and Debian's are as they are"
+            )
+        }
+        Which::Stock(stock) => {
+            let kdir = match args.print {
+                Some(_) => stock.kdir(arch)?,
+                None => stock.prepare(arch)?,
+            };
+            (format!("{arch}-{stock}"), kdir)
+        }
+        Which::Built(variant) => {
+            let plan = Plan::new(arch, *variant, &wishes)?;
+            if args.print.is_none() {
+                plan.prepare()?;
+            }
+            (plan.name, plan.dir)
+        }
+    };
     let path = match args.print {
-        Some(Print::Kdir) => plan.dir,
-        Some(Print::Image) => plan.image(),
+        Some(Print::Kdir) => kdir,
+        Some(Print::Image) => kdir.join(arch.image),
         None => {
-            plan.prepare()?;
-            busybox::prepare(args.arch.0)?;
-            say!("the {} tree is ready: {}", plan.name, plan.dir.display());
+            busybox::prepare(arch)?;
+            say!("the {name} tree is ready: {}", kdir.display());
             return Ok(0);
         }
     };
