@@ -63,6 +63,7 @@ impl Function {
     /// in a function that never returns, is as it should be.
     pub fn marks(&self) -> BTreeSet<&'static str> {
         let first = self.instructions.first().map_or("", |i| i.text.as_str());
+        let signs = ["hint #25", "hint #27", "paciasp", "pacibsp"].contains(&first);
         let returns = |i: &Instruction| i.text == "ret" || i.text == "retq";
         let by_thunk = |i: &Instruction| i.symbol.starts_with("__x86_return_thunk");
         let authenticates = |i: &Instruction| i.text == "hint #29" || i.text == "autiasp";
@@ -75,11 +76,7 @@ impl Function {
         let by_register = |i: &Instruction| i.text.contains(" *") && !i.text.contains("(%rip)");
         let canary = |i: &Instruction| i.text.starts_with("ldr x8, [x8, #");
         let marks = [
-            // PACIASP, PACIBSP.
-            (
-                "signs its return address",
-                ["hint #25", "hint #27"].contains(&first),
-            ),
+            ("signs its return address", signs),
             (
                 "authenticates all returns",
                 self.count(authenticates) >= self.count(returns),
@@ -87,12 +84,11 @@ impl Function {
             // These, BTI c and ENDBR64.
             (
                 "can be called by pointer",
-                ["hint #25", "hint #27", "hint #34", "endbr64"].contains(&first),
+                signs || ["hint #34", "bti c", "endbr64"].contains(&first),
             ),
-            // BTI j.
             (
                 "can be jumped to by a table",
-                self.has(by_table) && self.count(|i| i.text == "hint #36") > 1,
+                self.has(by_table) && self.count(|i| ["hint #36", "bti j"].contains(&&*i.text)) > 1,
             ),
             ("jumps by a table", self.has(by_table)),
             (
@@ -111,6 +107,10 @@ impl Function {
                 !self.has(returns) && self.has(by_thunk),
             ),
             ("does not return without the thunk", !self.has(returns)),
+            (
+                "does not jump by a thunk",
+                !self.has(|i| thunk(i) && !calls(i)),
+            ),
         ];
         let has = marks.into_iter().filter(|(_, has)| *has);
         has.map(|(mark, _)| mark).collect()

@@ -2,7 +2,8 @@
 //! are prepared as far as modules need, which takes minutes: `make check-all` runs this.
 //!
 //! The measure is C that is built for the same tree: a twin for each function of a module in Rust,
-//! and the bench's twins for the modules of the checkout.
+//! and the bench's twins for the modules of the checkout. In Debian's own kernels C is gcc's, and
+//! does not look the same: there it is what the kernel's .config says.
 
 #[path = "../copy/mod.rs"]
 mod copy;
@@ -109,6 +110,68 @@ fn check(arch: &str, llvm: &str, options: &[Option]) {
     of_objects_rust_lacks_what_make_how_names(&copy, llvm, options);
 }
 
+#[test]
+fn rusts_functions_have_what_debians_kernel_for_arm64_asks_for() {
+    let none_lacks = ["authenticates all returns"];
+    check_stock("arm64", &ARM64, &["ARM64_BTI_KERNEL"], &none_lacks);
+}
+
+#[test]
+fn rusts_functions_have_what_debians_kernel_for_x86_64_asks_for() {
+    // No jump by a thunk, as there would be no trap behind it, which SLS asks for.
+    let mut options: Vec<_> = X86_64.into_iter().collect();
+    options.retain(|option| option.mark != "jumps by a thunk");
+    let none_lacks = [
+        "calls and jumps by no register",
+        "does not return without the thunk",
+        "does not jump by a thunk",
+    ];
+    check_stock("x86_64", &options, &["X86_KERNEL_IBT"], &none_lacks);
+}
+
+/// `off` are options that such a kernel does not have.
+fn check_stock(arch: &str, options: &[Option], off: &[&str], none_lacks: &[&str]) {
+    let kdir = tree::stock(arch);
+    let config = fs::read_to_string(kdir.join(".config")).unwrap();
+    let copy = Copy::of(arch, kdir.to_str().unwrap());
+    fs::write(copy.path("modules/hardened.rs"), RUST).unwrap();
+    build(&copy, &[]);
+    let rust = marks(&copy, "-16", "hardened.ko", &in_rust);
+    for Option {
+        name,
+        function,
+        mark,
+    } in options
+    {
+        let is_on = config
+            .lines()
+            .any(|line| line == format!("CONFIG_{name}=y"));
+        assert_eq!(is_on, !off.contains(name), "{name}");
+        let marks = &rust[*function];
+        assert!(
+            !is_on || marks.contains(mark),
+            "{name}: {function}: {marks:?}"
+        );
+    }
+    let modules = modules(&copy, "");
+    assert!(modules.len() > 8, "{modules:?}");
+    for module in modules {
+        for function in disassembly(&copy, "-16", &module) {
+            let marks = function.marks();
+            let lacks: Vec<_> = none_lacks
+                .iter()
+                .filter(|mark| !marks.contains(*mark))
+                .collect();
+            assert!(
+                lacks.is_empty(),
+                "{}: {} lacks {lacks:?}",
+                module.display(),
+                function.name
+            );
+        }
+    }
+}
+
 /// Builds, and returns what was complained of.
 #[track_caller]
 fn build(copy: &Copy, given: &[&str]) -> String {
@@ -136,28 +199,32 @@ type Marks = BTreeMap<String, BTreeSet<&'static str>>;
 
 /// What is seen of the functions of the module in Rust, and of its twin's.
 fn twins(copy: &Copy, llvm: &str) -> (Marks, Marks) {
+    let rust = marks(copy, llvm, "hardened.ko", &in_rust);
+    let c = marks(copy, llvm, "bench/c_hardened.ko", &|short| short.into());
+    (rust, c)
+}
+
+/// How the name of a function of the module in Rust ends.
+fn in_rust(short: &str) -> String {
+    format!("8hardened{}{short}", short.len())
+}
+
+fn marks(copy: &Copy, llvm: &str, module: &str, name: &dyn Fn(&str) -> String) -> Marks {
+    let functions = disassembly(copy, llvm, Path::new(module));
+    let marks = |short: &str| {
+        let is = |function: &&Function| function.name.ends_with(&name(short));
+        let found = functions.iter().find(is);
+        found
+            .unwrap_or_else(|| panic!("{module} has no {short}"))
+            .marks()
+    };
     let names = [
         "array", "address", "frame", "leaf", "cases", "pointer", "tail",
     ];
-    let of = |module: &str, name: &dyn Fn(&str) -> String| {
-        let functions = disassembly(copy, llvm, Path::new(module));
-        let marks = |short: &str| {
-            let is = |function: &&Function| function.name.ends_with(&name(short));
-            let found = functions.iter().find(is);
-            found
-                .unwrap_or_else(|| panic!("{module} has no {short}"))
-                .marks()
-        };
-        names
-            .iter()
-            .map(|short| (short.to_string(), marks(short)))
-            .collect()
-    };
-    let rust = of("hardened.ko", &|short| {
-        format!("8hardened{}{short}", short.len())
-    });
-    let c = of("bench/c_hardened.ko", &|short| short.into());
-    (rust, c)
+    names
+        .iter()
+        .map(|short| (short.to_string(), marks(short)))
+        .collect()
 }
 
 /// As clang says of C.
@@ -172,18 +239,20 @@ fn every_function_that_has_a_large_frame_is_named(complaints: &str) {
     names("8hardened5frame'");
 }
 
+/// The modules that were built into a folder.
+fn modules(copy: &Copy, folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(copy.built(folder)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name());
+    let paths = names.map(|name| Path::new(folder).join(name));
+    let mut paths: Vec<_> = paths
+        .filter(|path| path.extension() == Some("ko".as_ref()))
+        .collect();
+    paths.sort();
+    paths
+}
+
 fn every_function_of_the_checkouts_modules_has_what_all_of_the_twins_have(copy: &Copy, llvm: &str) {
-    let modules = |folder: &str| -> Vec<PathBuf> {
-        let entries = fs::read_dir(copy.built(folder)).unwrap();
-        let names = entries.map(|entry| entry.unwrap().file_name());
-        let paths = names.map(|name| Path::new(folder).join(name));
-        let mut paths: Vec<_> = paths
-            .filter(|path| path.extension() == Some("ko".as_ref()))
-            .collect();
-        paths.sort();
-        paths
-    };
-    let (twins, ours) = (modules("bench"), modules(""));
+    let (twins, ours) = (modules(copy, "bench"), modules(copy, ""));
     assert!(twins.len() > 4 && ours.len() > 8, "{twins:?} {ours:?}");
     let all = twins
         .iter()

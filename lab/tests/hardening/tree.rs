@@ -63,9 +63,21 @@ impl Tree {
 
 /// The lab's own tree, which is made if it is not there.
 fn lab_tree(arch: &str) -> PathBuf {
+    ready(arch, "plain")
+}
+
+/// The headers of Debian's kernel, which are downloaded if they are not there.
+pub fn stock(arch: &str) -> PathBuf {
+    ready(arch, "stock")
+}
+
+fn ready(arch: &str, kernel: &str) -> PathBuf {
     let lab = |more: &[&str]| {
         let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
-        said(lab.args(["tree", "--arch", arch]).args(more))
+        said(
+            lab.args(["tree", "--arch", arch, "--kernel", kernel])
+                .args(more),
+        )
     };
     lab(&[]);
     lab(&["--print", "kdir"]).trim().into()
