@@ -3,6 +3,8 @@
 pub mod arch;
 mod build;
 pub mod fragment;
+mod menu;
+pub mod own;
 mod tools;
 pub mod tree;
 pub mod variant;
