@@ -6,8 +6,10 @@
 mod program;
 
 mod arguments;
+mod beside;
 mod flags;
 mod folder;
 mod install_lab;
 mod kdir;
+mod setup;
 mod world;

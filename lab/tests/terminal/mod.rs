@@ -1,11 +1,18 @@
 //! A terminal of 24 lines and 80 columns, whose keys a test presses.
 
+use nix::fcntl::{fcntl, FcntlArg, FdFlag};
+use nix::poll::{poll, PollFd, PollFlags};
 use nix::pty::{openpty, Winsize};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::unix::io::FromRawFd;
+use std::os::unix::io::{AsRawFd, FromRawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::sync::Mutex;
+
+static SPAWN: Mutex<()> = Mutex::new(());
+/// What is waited for that long does not come.
+const PATIENCE: i32 = 60_000;
 
 /// A command that has a terminal to itself: Ctrl-C there ends it.
 pub struct Terminal {
@@ -23,7 +30,12 @@ impl Terminal {
             ws_xpixel: 0,
             ws_ypixel: 0,
         };
+        // Another thread's child must not have it as well.
+        let _lock = SPAWN.lock();
         let pty = openpty(&size, None).unwrap();
+        for fd in [pty.master, pty.slave] {
+            fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+        }
         // SAFETY: both were opened just now, and nobody else knows them.
         let [keys, slave] = [pty.master, pty.slave].map(|fd| unsafe { File::from_raw_fd(fd) });
         command
@@ -71,6 +83,9 @@ impl Terminal {
     /// Reads on; whether there may be more.
     fn read(&mut self) -> bool {
         let mut bytes = [0; 4096];
+        let mut fds = [PollFd::new(self.keys.as_raw_fd(), PollFlags::POLLIN)];
+        let count = poll(&mut fds, PATIENCE).unwrap();
+        assert!(count > 0, "nothing comes after:\n{}", self.screen);
         // EIO: nobody has the terminal any more.
         let count = self.keys.read(&mut bytes).unwrap_or(0);
         self.screen
