@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 static SPAWN: Mutex<()> = Mutex::new(());
 /// What is waited for that long does not come.
-const PATIENCE: i32 = 60_000;
+const PATIENCE: i32 = 300_000;
 
 /// A command that has a terminal to itself: Ctrl-C there ends it.
 pub struct Terminal {
