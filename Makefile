@@ -118,6 +118,9 @@ endif
 
 lab := $(not_make) target/debug/lab
 
+# Two things at a time, where neither needs the other and both take long.
+beside := $(not_make) scripts/beside.sh
+
 # The tree that is built against and booted, KDIR if it is given, else the lab's;
 # and where its modules are.
 find_kdir := kdir='$(KDIR)'; { [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(ARCH) --kernel $(kernel) --print kdir); } && \
@@ -126,7 +129,7 @@ find_kdir := kdir='$(KDIR)'; { [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(A
 .NOTPARALLEL:
 .PHONY: modules modules_install clean demo test check bench lint host-tests clippy-modules \
 	check-all clang-15 hardening check-panics check-link compile-fail unsafe guest-tests debug-tests bench-program \
-	miri torture shell setup tree kdir image how lab install-lab userland help
+	miri torture shell setup packages tree kdir image how lab install-lab userland help
 
 # --- modules: Kbuild and nothing else, if KDIR is given ----------------------
 
@@ -221,8 +224,13 @@ suites_plain := --tests
 suites_stock := --tests
 suites_debug := --test '*'
 
+build_programs := env $(for_guest) $(cargo) build --locked --target $(target) $(programs)
+
 userland: lab ## build the programs for guests
-	@$(for_guest) $(cargo) build --locked --target $(target) $(programs)
+	@$(build_programs)
+
+# Whoever wants both has the programs built beside the kernel.
+demo shell guest-tests test-%: beside_the_kernel = $(beside) 'programs for guests' $(build_programs) --
 
 # The twins in C, beside which ours are measured.
 bench host-tests: export BENCH = y
@@ -278,10 +286,15 @@ setup: ## install what building needs: Debian packages and bindgen
 	@$(not_make) scripts/setup.sh
 
 tree: lab ## prepare the lab's kernel tree for ARCH and VARIANT
-	@$(if $(KDIR),,$(lab) tree --arch $(ARCH) --kernel $(kernel))
+	@$(if $(KDIR),,$(beside_the_kernel) $(lab) tree --arch $(ARCH) --kernel $(kernel))
 
-lab: setup
-	@$(cargo) build --locked --quiet -p lab
+packages:
+	@$(not_make) scripts/setup.sh packages
+
+# Cargo says what it does where it takes long.
+lab: packages
+	@$(beside) bindgen scripts/setup.sh bindgen -- \
+		$(cargo) build --locked $(if $(wildcard target/debug/lab),--quiet) -p lab
 
 install-lab: lab ## install the lab below PREFIX, with completions for shells and manual pages
 	@$(not_make) scripts/install-lab.sh target/debug/lab '$(DESTDIR)$(PREFIX)'

@@ -1,12 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Usage: check-tools.sh
+# Usage: check-tools.sh WHY [no-bindgen]
 #
-# For hosts on which setup.sh installs nothing: says which tools are missing or
-# of another version, and how to name one's own; status 1 if there is any. With
-# KDIR in the environment the kernel is built already, and less is needed.
+# For hosts on which setup.sh installs nothing, which WHY says: says which tools
+# are missing or of another version, and how to name one's own; status 1 if there
+# is any. With KDIR in the environment the kernel is built already, and less is
+# needed; with no-bindgen, setup.sh can build that.
 set -euo pipefail
+
+why=$1 bindgen_comes=${2:-}
 
 # As the XDG specification has it, a relative path does not count.
 case ${XDG_CACHE_HOME:-} in
@@ -49,8 +52,9 @@ need "gcc for this host" . cc --version
 need "gcc for arm64" . aarch64-linux-gnu-gcc --version
 need "QEMU for arm64" 'version ([7-9]|[1-9][0-9])\.' qemu-system-aarch64 --version
 need "QEMU for x86_64" 'version ([7-9]|[1-9][0-9])\.' qemu-system-x86_64 --version
-need "bindgen 0.56.0; name yours with BINDGEN=, or: cargo install --locked bindgen --version 0.56.0" \
-	'^bindgen 0\.56\.0$' "$bindgen" --version
+[ -n "$bindgen_comes" ] ||
+	need "bindgen 0.56.0; name yours with BINDGEN=, or: cargo install --locked bindgen --version 0.56.0" \
+		'^bindgen 0\.56\.0$' "$bindgen" --version
 need "clang 11 or later; name yours with LLVM=-14 (a suffix) or LLVM=/its/bin/" \
 	'version (1[1-9]|[2-9][0-9])\.' "${prefix}clang$suffix" --version
 need "lld, of the same" . "${prefix}ld.lld$suffix" --version
@@ -74,7 +78,7 @@ command -v apt-get >/dev/null ||
 	need_file "a static busybox for the guest; name yours with RLKM_BUSYBOX=" "${RLKM_BUSYBOX:-busybox}"
 
 [ ${#missing[@]} = 0 ] || {
-	echo "rlkm: packages are installed on Debian 12 on x86_64 only; on this host, these are missing:"
+	echo "rlkm: $why; on this host, these are missing:"
 	printf '  %s\n' "${missing[@]}"
 	echo "rlkm: install them, or name your own in the environment (RUSTC=... make demo)."
 	echo "rlkm: to build just the modules against a tree of your own: make KDIR=/path/to/tree"

@@ -11,6 +11,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+/// What the kernel's build calls from PATH, whatever is built.
+pub const HOST_TOOLS: [&str; 4] = ["make", "flex", "bison", "bc"];
+
 impl Plan {
     /// Makes of the tree and its source what is not there or not whole.
     pub fn make_whole(&self) -> Result<()> {
@@ -24,14 +27,14 @@ impl Plan {
             }
             return Ok(());
         }
-        for tool in ["make", "flex", "bison", "bc"] {
+        for tool in HOST_TOOLS {
             find_program(tool).with_context(|| format!("no {tool} on PATH; {SETUP}"))?;
         }
         say!("making the {} kernel tree{}", self.name, self.why()?);
         let steps = Steps::new(cache::dir()?.join("log").join(format!("{name}.log")))?;
         self.unpack(&steps, true)?;
         cache::start_over(&self.dir)?;
-        self.configure(&steps)?;
+        self.configure(&steps, &self.dir, &self.wishes)?;
         let count = self.build(&steps)?;
         fs::write(self.dir.join(STEPS), count.to_string())?;
         fs::write(self.dir.join(INPUTS), self.inputs.to_text())?;
@@ -39,7 +42,7 @@ impl Plan {
     }
 
     /// The patched source, which all architectures and options share.
-    fn unpack(&self, steps: &Steps, thorough: bool) -> Result<()> {
+    pub(super) fn unpack(&self, steps: &Steps, thorough: bool) -> Result<()> {
         let name = format!("src-{}", file_name(&self.source));
         let _lock = Lock::take(&name, "the kernel source")?;
         if let State::Whole | State::Unrecorded = self.source(thorough)? {
@@ -70,8 +73,9 @@ impl Plan {
         })
     }
 
-    /// allnoconfig plus the fragments; every option in them must have taken effect.
-    fn configure(&self, steps: &Steps) -> Result<()> {
+    /// allnoconfig plus the fragments and `wishes`, in the folder `dir`; every option in them must have
+    /// taken effect. Gives the configuration.
+    pub(super) fn configure(&self, steps: &Steps, dir: &Path, wishes: &str) -> Result<String> {
         let mut texts = Vec::new();
         for path in &self.fragments {
             texts.push(
@@ -79,19 +83,21 @@ impl Plan {
                     .with_context(|| format!("cannot read {}", path.display()))?,
             );
         }
-        texts.push(self.wishes.clone());
-        let wishes = fragment::merge(&texts);
-        let wishes_path = self.dir.join("fragment");
-        fs::write(&wishes_path, &wishes)?;
+        texts.push(wishes.to_owned());
+        let all = fragment::merge(&texts);
+        let all_path = dir.join("fragment");
+        fs::write(&all_path, &all)?;
         // Asked first, because otherwise CONFIG_RUST is just off, and nothing says why.
-        steps.run("checking the Rust tools", self.make().arg("rustavailable"))?;
-        let mut make = self.make();
-        make.env("KCONFIG_ALLCONFIG", &wishes_path)
-            .arg("allnoconfig");
+        steps.run(
+            "checking the Rust tools",
+            self.make(dir).arg("rustavailable"),
+        )?;
+        let mut make = self.make(dir);
+        make.env("KCONFIG_ALLCONFIG", &all_path).arg("allnoconfig");
         steps.run("configuring the kernel", &mut make)?;
 
-        let config = fs::read_to_string(self.dir.join(".config"))?;
-        let dropped = fragment::dropped(&wishes, &config);
+        let config = fs::read_to_string(dir.join(".config"))?;
+        let dropped = fragment::dropped(&all, &config);
         if !dropped.is_empty() {
             let lines: Vec<_> = dropped
                 .iter()
@@ -100,11 +106,11 @@ impl Plan {
             bail!(
                 "these options of {}/.config.fragment*{} did not take effect; add what they depend on, or take them out:\n{}",
                 self.checkout.display(),
-                if self.wishes.is_empty() { "" } else { ", --fragment and --set" },
+                if wishes.is_empty() { "" } else { ", --fragment and --set" },
                 lines.join("\n")
             );
         }
-        Ok(())
+        Ok(config)
     }
 
     fn build(&self, steps: &Steps) -> Result<u64> {
@@ -117,7 +123,7 @@ impl Plan {
             None => Total::Estimated(self.arch.build_steps),
         };
         let cores = std::thread::available_parallelism()?;
-        let mut make = self.make();
+        let mut make = self.make(&self.dir);
         make.arg(format!("-j{cores}"))
             .args([self.arch.image_target, "modules"]);
         // Kbuild's short lines: two spaces, a word in capitals, a file.
@@ -137,9 +143,9 @@ impl Plan {
         Ok(count)
     }
 
-    /// The kernel's make, with nothing of a make that may have called us, nor of what a developer
+    /// The kernel's make that builds in `dir`, with nothing of a make that may have called us, nor of what a developer
     /// has exported for kernels of his own.
-    fn make(&self) -> Command {
+    pub(super) fn make(&self, dir: &Path) -> Command {
         let mut make = Command::new("make");
         let others = [
             "MAKEFLAGS",
@@ -183,7 +189,7 @@ impl Plan {
             .env("KBUILD_BUILD_HOST", "lab")
             .arg("-C")
             .arg(&self.source)
-            .arg(set("O", &self.dir))
+            .arg(set("O", dir))
             .arg(format!("ARCH={}", self.arch))
             .arg(format!("LLVM={}", self.tools.llvm))
             .arg(set("RUSTC", &self.tools.rustc))

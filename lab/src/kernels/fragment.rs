@@ -72,6 +72,29 @@ pub fn dropped(fragment: &str, config: &str) -> Vec<Dropped> {
         .collect()
 }
 
+/// The fragment that makes of the configuration `base` the configuration `other`.
+pub fn difference(base: &str, other: &str) -> String {
+    let (base, other) = (parse(base), parse(other));
+    let value = |options: &Options, name: &str| -> String {
+        options.get(name).map_or("n", String::as_str).to_owned()
+    };
+    let mut names: Vec<_> = base.keys().chain(other.keys()).collect();
+    names.sort();
+    names.dedup();
+    let changed = names.into_iter().filter_map(|name| {
+        let (was, is) = (value(&base, name), value(&other, name));
+        // A number or a text that is gone is so because of what it depends on.
+        let follows = !other.contains_key(name) && !["y", "m"].contains(&&*was);
+        (was != is && !follows).then(|| format!("{name}={is}"))
+    });
+    merge(&changed.collect::<Vec<_>>())
+}
+
+/// How many options a fragment has.
+pub fn count(text: &str) -> usize {
+    parse(text).len()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +131,17 @@ mod tests {
             let said = check(&format!("CONFIG_Z=y\n{bad}\n")).unwrap_err();
             assert!(said.to_string().starts_with("line 2: "), "{said}");
         }
+    }
+
+    #[test]
+    fn a_difference_makes_of_the_one_configuration_the_other() {
+        let base = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_N=16\nCONFIG_T=\"a\"\nCONFIG_GONE=y\nCONFIG_SIZE=1\n";
+        let other = "# CONFIG_A is not set\nCONFIG_B=y\nCONFIG_N=16\nCONFIG_T=\"b\"\n# CONFIG_NEW is not set\n";
+        assert_eq!(
+            difference(base, other),
+            "# CONFIG_A is not set\nCONFIG_B=y\n# CONFIG_GONE is not set\nCONFIG_T=\"b\"\n"
+        );
+        assert_eq!(difference(base, base), "");
     }
 
     #[test]

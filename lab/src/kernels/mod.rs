@@ -3,6 +3,8 @@
 pub mod arch;
 mod build;
 pub mod fragment;
+mod menu;
+pub mod own;
 pub mod stock;
 mod tools;
 pub mod tree;

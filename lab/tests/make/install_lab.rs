@@ -13,8 +13,10 @@ const BASH: &str = "share/bash-completion/completions/lab";
 fn world() -> World {
     let world = World::new();
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let script = fs::read_to_string(checkout.join("scripts/install-lab.sh")).unwrap();
-    write_program(&world.path("checkout/scripts/install-lab.sh"), &script);
+    for name in ["scripts/install-lab.sh", "scripts/beside.sh"] {
+        let script = fs::read_to_string(checkout.join(name)).unwrap();
+        write_program(&world.path("checkout").join(name), &script);
+    }
     write_program(&world.path("checkout/scripts/setup.sh"), "#!/bin/sh\n");
     let cargo = format!(
         "#!/bin/sh\n[ \"$1\" = build ] || exit 0\nmkdir -p target/debug\nln -sf {} target/debug/lab\n",

@@ -6,9 +6,11 @@
 mod program;
 
 mod arguments;
+mod beside;
 mod flags;
 mod folder;
 mod install_lab;
 mod kdir;
+mod setup;
 mod stock;
 mod world;
