@@ -5,6 +5,7 @@
 #   /lab/command
 #   /lab/end       unless the command is to have the console: a random text that is sent after the
 #                  command's output, so that the lab knows that it has all of it
+#   /lab/console   if a shell is to wait on the console
 #   /lab/kmemleak  if leaked memory is looked for after the command
 #   /lab/no_stdin  if the command's stdin is /dev/null
 #
@@ -49,6 +50,15 @@ if [ ! -e /lab/end ] && [ ! -e /lab/reseed ]; then
     # A session of its own with a controlling terminal: Ctrl-C and job control work.
     setsid -c sh /lab/command <"/dev/${console##* }" >"/dev/${console##* }" 2>&1
     poweroff -f
+fi
+
+# A shell for whoever presses Enter there; it may be left, and come back to.
+if [ -e /lab/console ]; then
+    read -r console </sys/class/tty/console/active
+    console=/dev/${console##* }
+    while read -r _ || usleep 100000; do
+        setsid -c sh -l
+    done <"$console" >"$console" 2>&1 &
 fi
 
 # The kernel learns of the ports from QEMU one by one, in their order: once the last is here, all are.

@@ -1,12 +1,16 @@
 //! One file for each verb: its options, and what it does with them.
 
+mod attach;
 pub mod bench;
 mod completions;
+mod console;
 pub mod lockstat;
 mod man;
 pub mod run;
 pub mod runner;
+mod runs;
 pub mod shell;
+mod stop;
 pub mod suites;
 mod tree;
 
@@ -39,6 +43,10 @@ pub enum Guests {
     Run(run::Args),
     Shell(shell::Args),
     Lockstat(lockstat::Args),
+    Runs(runs::Args),
+    Attach(attach::Args),
+    Console(console::Args),
+    Stop(stop::Args),
 }
 
 #[derive(Subcommand)]
@@ -62,6 +70,10 @@ impl Lab {
             Lab::Guests(Guests::Run(args)) => run::main(args),
             Lab::Guests(Guests::Shell(args)) => shell::main(args),
             Lab::Guests(Guests::Lockstat(args)) => lockstat::main(args),
+            Lab::Guests(Guests::Runs(args)) => runs::main(args),
+            Lab::Guests(Guests::Attach(args)) => attach::main(args),
+            Lab::Guests(Guests::Console(args)) => console::main(args),
+            Lab::Guests(Guests::Stop(args)) => stop::main(args),
             Lab::Tests(Tests::Suites(args)) => suites::main(args),
             Lab::Tests(Tests::Runner(args)) => runner::main(args),
             Lab::Tests(Tests::Bench(args)) => bench::main(args),
