@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 /// The files of a run's folder that say what it is.
 pub(super) const RECORD: &str = "run.json";
-pub const REPEAT: &str = "repeat.sh";
+pub(super) const REPEAT: &str = "repeat.sh";
 
 /// The variables that make a difference for a lab, and those that begin with RLKM_.
 const VARIABLES: [&str; 4] = ["XDG_CACHE_HOME", "HOME", "CARGO_TARGET_DIR", "PATH"];

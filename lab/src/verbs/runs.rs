@@ -64,9 +64,10 @@ pub fn main(args: Args) -> Result<u8> {
         .map(|line| format!("{line}\n"))
         .unwrap_or_default();
     for (run, line) in runs.iter().zip(lines) {
-        text.push_str(&format!("{line}\n"));
+        text += line;
+        text.push('\n');
         for path in files(run)? {
-            text.push_str(&format!("    {path}\n"));
+            text.extend(["    ", &path, "\n"]);
         }
     }
     output::print(text)
