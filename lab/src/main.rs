@@ -10,11 +10,13 @@
 mod bench;
 mod cache;
 mod guest;
+mod jobs;
 mod kernels;
 mod options;
 mod output;
 mod steps;
 mod suites;
+mod sweep;
 mod variables;
 mod verbs;
 

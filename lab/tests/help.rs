@@ -57,6 +57,7 @@ fn the_help_has_the_verbs_in_groups_each_once() {
         "bench",
         "completions",
         "console",
+        "job",
         "lockstat",
         "man",
         "run",
@@ -65,6 +66,7 @@ fn the_help_has_the_verbs_in_groups_each_once() {
         "shell",
         "stop",
         "suites",
+        "sweep",
         "tree",
     ];
     assert_eq!(names, expected);

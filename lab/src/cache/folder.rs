@@ -196,7 +196,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folders: Vec<Folder> = std::thread::scope(|scope| {
             let make = || make(dir.path(), None).unwrap();
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+            let threads = [(); 8].map(|()| scope.spawn(make));
             threads
                 .into_iter()
                 .map(|thread| thread.join().unwrap())

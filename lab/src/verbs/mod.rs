@@ -4,6 +4,7 @@ mod attach;
 pub mod bench;
 mod completions;
 mod console;
+mod job;
 pub mod lockstat;
 mod man;
 pub mod run;
@@ -12,6 +13,7 @@ mod runs;
 pub mod shell;
 mod stop;
 pub mod suites;
+mod sweep;
 mod tree;
 
 use anyhow::Result;
@@ -52,8 +54,10 @@ pub enum Guests {
 #[derive(Subcommand)]
 pub enum Tests {
     Suites(suites::Args),
+    Sweep(sweep::Args),
     Runner(runner::Args),
     Bench(bench::Args),
+    Job(job::Args),
 }
 
 #[derive(Subcommand)]
@@ -75,6 +79,8 @@ impl Lab {
             Lab::Guests(Guests::Console(args)) => console::main(args),
             Lab::Guests(Guests::Stop(args)) => stop::main(args),
             Lab::Tests(Tests::Suites(args)) => suites::main(args),
+            Lab::Tests(Tests::Sweep(args)) => sweep::main(args),
+            Lab::Tests(Tests::Job(args)) => job::main(args),
             Lab::Tests(Tests::Runner(args)) => runner::main(args),
             Lab::Tests(Tests::Bench(args)) => bench::main(args),
             Lab::Lab(Itself::Completions(args)) => completions::main(args),

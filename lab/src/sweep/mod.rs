@@ -1,0 +1,4 @@
+//! Sweeps: one command in each of many guests, and a table of what came of it.
+
+pub mod points;
+pub mod table;
