@@ -46,12 +46,13 @@ impl Job {
     /// Writes it into its folder, from which what an earlier one came to is removed.
     pub fn write(&self, folder: &Path) -> Result<()> {
         cache::make_dir(folder)?;
-        let path = folder.join(OUTCOME);
-        match fs::remove_file(&path) {
-            Err(e) if e.kind() != ErrorKind::NotFound => {
-                return Err(e).with_context(|| format!("cannot remove {}", path.display()))
+        for path in [&folder.join(OUTCOME), &self.stdout, &self.stderr] {
+            match fs::remove_file(path) {
+                Err(e) if e.kind() != ErrorKind::NotFound => {
+                    return Err(e).with_context(|| format!("cannot remove {}", path.display()))
+                }
+                _ => {}
             }
-            _ => {}
         }
         write(&folder.join(JOB), &serde_json::to_vec_pretty(self)?)
     }
