@@ -1,77 +1,11 @@
 //! `lab suites` with a test program of its own, in real guests: parts of all, and what other programs
 //! read.
 
+mod test_programs;
+
 use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-
-const TESTS: &str = r#"
-#[test]
-fn passes() {}
-#[test]
-#[ignore]
-fn waits() {}
-#[test]
-fn fails_on_one_cpu() {
-    let cpus = std::thread::available_parallelism().unwrap().get();
-    assert!(cpus > 1, "only <{cpus}>");
-}
-"#;
-
-struct Suites(tempfile::TempDir);
-
-impl Suites {
-    /// Two programs, which are the same.
-    fn new() -> Suites {
-        let suites = Suites(tempfile::tempdir().unwrap());
-        let source = suites.path("a.rs");
-        fs::write(&source, TESTS).unwrap();
-        let rustc = Command::new("/usr/bin/rustc")
-            .args([
-                "--edition=2021",
-                "--test",
-                "--target=aarch64-unknown-linux-gnu",
-            ])
-            .args([
-                "-Clinker=aarch64-linux-gnu-gcc",
-                "-Ctarget-feature=+crt-static",
-            ])
-            .args(["-Cstrip=debuginfo", "-o"])
-            .arg(suites.path("a"))
-            .arg(source)
-            .status();
-        assert!(rustc.unwrap().success());
-        fs::copy(suites.path("a"), suites.path("b")).unwrap();
-        suites
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn run(&self, options: &[&str]) -> Output {
-        let mut lab = Command::new(env!("CARGO_BIN_EXE_lab"));
-        lab.arg("suites").args(options);
-        lab.env("RLKM_ARCH", "arm64")
-            .env("CARGO_TARGET_DIR", self.path("target"));
-        lab.stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut lab = lab.spawn().unwrap();
-        let mut stdin = lab.stdin.take().unwrap();
-        for name in ["a", "b"] {
-            let path = self.path(name);
-            let message = serde_json::json!({
-                "target": { "name": name }, "profile": { "test": true }, "executable": path,
-            });
-            writeln!(stdin, "{message}").unwrap();
-        }
-        writeln!(stdin, r#"{{"reason":"build-finished","success":true}}"#).unwrap();
-        drop(stdin);
-        lab.wait_with_output().unwrap()
-    }
-}
+use std::process::Output;
+use test_programs::Suites;
 
 /// The cells of the table, without the times.
 fn cells(output: &Output) -> Vec<Vec<String>> {

@@ -19,8 +19,8 @@ const POLL: Duration = Duration::from_millis(200);
 /// Which engine, and how many jobs at a time.
 #[derive(clap::Args)]
 pub struct Engine {
-    /// Who runs the guests; parallel and slurm take what they need to know from variables, as
-    /// PARALLEL='--sshlogin a,b' or SBATCH_PARTITION, and see the same files
+    /// Who runs the guests; what parallel and slurm are to know besides, they take from variables, as
+    /// PARALLEL='--sshlogin a,b' or SBATCH_PARTITION; all machines have to see the same files
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
     engine: Which,
     /// How many guests run at a time [default: as many as this machine has CPUs]
@@ -67,14 +67,15 @@ impl Engine {
         // However many CPUs a guest has: most of its time it boots, runs one thing, or waits.
         let cpus = || thread::available_parallelism().map_or(1, usize::from);
         let at_once = self.jobs.map_or_else(cpus, |jobs| jobs as usize);
-        let other = match self.engine {
+        let start = match self.engine {
             _ if jobs.is_empty() => return Ok(()),
             Which::Local => return local(jobs, at_once, done),
-            Which::Parallel => parallel::start(place, jobs, at_once),
-            Which::Slurm => slurm::start(place, jobs, at_once),
+            Which::Parallel => parallel::start,
+            Which::Slurm => slurm::start,
         };
-        // From here on, so that one that comes meanwhile is not lost.
+        // Before there is anything that a signal is to end.
         let waiter = Waiter::new()?;
+        let other = start(place, jobs, at_once);
         let result = other.and_then(|mut other| watch(&mut other, &waiter, jobs, &mut done));
         waiter.unblock()?;
         result
