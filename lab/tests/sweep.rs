@@ -106,6 +106,17 @@ fn a_run_that_fails_does_not_stop_the_others() {
         ("cpus=2\nwho=b\n", "err\n")
     );
 
+    // One of them by itself, from anywhere.
+    fs::write(sweep.path("").join(of_one).join("stderr"), "").unwrap();
+    let mut again = Command::new("env");
+    again.arg("-i").arg(env!("CARGO_BIN_EXE_lab")).arg("job");
+    again.arg(sweep.path("").join(of_one)).current_dir("/");
+    assert_eq!(again.status().unwrap().code(), Some(1));
+    assert_eq!(
+        (file("stdout").as_str(), file("stderr").as_str()),
+        ("cpus=2\nwho=b\n", "err\n")
+    );
+
     // What has ended is not run again, also where there is more to be run; what has not is.
     fs::remove_file(sweep.path("runs/plain-1-hello.who=a/outcome.json")).unwrap();
     let mark = sweep.path("runs/plain-1-hello.who=b/mark");

@@ -126,6 +126,14 @@ fn live_in(dir: &Path) -> Result<Vec<Run>> {
     Ok(runs)
 }
 
+/// The variables of this lab that make a difference for a lab.
+pub fn variables() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| {
+        let is_ours = name.as_bytes().starts_with(b"RLKM_");
+        is_ours || VARIABLES.iter().any(|variable| name == *variable)
+    })
+}
+
 /// A shell script that does what this lab was told to do.
 pub(super) fn repeat() -> Result<Vec<u8>> {
     let here = std::env::current_dir().context("cannot tell the working directory")?;
@@ -139,13 +147,10 @@ pub(super) fn repeat() -> Result<Vec<u8>> {
     };
     add(b"", here.as_os_str())?;
     let mut between: &[u8] = b" || exit\n";
-    for (name, value) in std::env::vars_os() {
-        let is_ours = name.as_bytes().starts_with(b"RLKM_");
-        if is_ours || VARIABLES.iter().any(|variable| name == *variable) {
-            add(between, &name)?;
-            add(b"=", &value)?;
-            between = b" \\\n";
-        }
+    for (name, value) in variables() {
+        add(between, &name)?;
+        add(b"=", &value)?;
+        between = b" \\\n";
     }
     let program = std::env::current_exe().context("cannot tell where this program is")?;
     add(between, program.as_os_str())?;

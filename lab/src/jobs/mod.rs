@@ -5,7 +5,7 @@ pub mod engine;
 mod parallel;
 mod slurm;
 
-use crate::cache;
+use crate::cache::{self, runs};
 use crate::guest::{self, qemu};
 use crate::output::say;
 use anyhow::{Context, Result};
@@ -26,12 +26,13 @@ const OUTCOME: &str = "outcome.json";
 #[derive(Serialize, Deserialize)]
 pub struct Job {
     /// What the lab is called with.
-    pub words: Vec<OsString>,
-    /// Variables besides those that are there.
-    pub env: Vec<(String, OsString)>,
+    words: Vec<OsString>,
+    /// Where, and with which variables, whoever runs it.
+    here: PathBuf,
+    env: Vec<(OsString, OsString)>,
     /// Where its output goes; both may be the same.
-    pub stdout: PathBuf,
-    pub stderr: PathBuf,
+    stdout: PathBuf,
+    stderr: PathBuf,
 }
 
 /// How it ended.
@@ -43,6 +44,22 @@ pub struct Outcome {
 }
 
 impl Job {
+    /// A call of the lab with these words, and with these variables besides those of this lab.
+    pub fn new(
+        words: Vec<OsString>,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        stdout: PathBuf,
+        stderr: PathBuf,
+    ) -> Result<Job> {
+        Ok(Job {
+            words,
+            here: std::env::current_dir().context("cannot tell the working directory")?,
+            env: runs::variables().chain(variables).collect(),
+            stdout,
+            stderr,
+        })
+    }
+
     /// Writes it into its folder, from which what an earlier one came to is removed.
     pub fn write(&self, folder: &Path) -> Result<()> {
         cache::make_dir(folder)?;
@@ -89,6 +106,7 @@ impl Job {
         let mut lab = Command::new(std::env::current_exe()?);
         lab.args(&self.words)
             .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.here)
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(stderr);

@@ -110,7 +110,7 @@ pub fn main(args: Args) -> Result<u8> {
         // Nothing of an earlier run is to be taken for one of this; other parts are not this run's.
         let column = results.0.entry(suite.column.clone()).or_default();
         column.retain(|name, _| args.shard.is_some() && *name != suite.name);
-        suite.job(&args, &kdir).write(&suite.folder)?;
+        suite.job(&args, &kdir)?.write(&suite.folder)?;
     }
     results.write(&path)?;
 
@@ -175,7 +175,7 @@ fn suites(
 }
 
 impl Suite {
-    fn job(&self, args: &Args, kdir: &Path) -> Job {
+    fn job(&self, args: &Args, kdir: &Path) -> Result<Job> {
         let mut words: Vec<OsString> = ["runner", "--arch", args.guests.arch.0.name]
             .map(OsString::from)
             .into();
@@ -185,12 +185,7 @@ impl Suite {
         words.extend(["--kdir".into(), kdir.as_os_str().to_owned()]);
         words.extend(["--snapshot", args.snapshot.snapshot.name()].map(OsString::from));
         words.push(self.binary.clone().into_os_string());
-        Job {
-            words,
-            env: Vec::new(),
-            stdout: self.log.clone(),
-            stderr: self.log.clone(),
-        }
+        Job::new(words, [], self.log.clone(), self.log.clone())
     }
 
     /// What came of it.

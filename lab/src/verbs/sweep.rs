@@ -62,9 +62,10 @@ pub struct Args {
     /// Have guests count instructions: a nanosecond of their time is one
     #[arg(long)]
     icount: bool,
-    /// Where everything is kept; what an earlier sweep has left there is removed
-    #[arg(long, value_name = "DIR", default_value = "target/sweep")]
-    output: PathBuf,
+    /// Where everything is kept; what an earlier sweep has left there is removed [default: the
+    /// checkout's target/sweep]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
     /// Keep what has ended of an earlier sweep there, also with other values, and run the rest
     #[arg(long)]
     resume: bool,
@@ -136,7 +137,7 @@ pub fn main(args: Args) -> Result<u8> {
                 .iter()
                 .find(|(variant, _)| *variant == guest.point.kernel);
             let (_, kernel) = of_it.context("a kernel that is not there")?;
-            guest.job(&args, kernel).write(&guest.folder)?;
+            guest.job(&args, kernel)?.write(&guest.folder)?;
             todo.push(guest);
         }
     }
@@ -248,9 +249,9 @@ fn place(args: &Args) -> Result<(PathBuf, Lock)> {
         command: args.command.clone(),
         options: options(args),
     };
-    let place = match args.output.is_absolute() || args.output != Path::new("target/sweep") {
-        true => args.output.clone(),
-        false => cache::target(&cache::checkout()?).join("sweep"),
+    let place = match &args.output {
+        Some(place) => place.clone(),
+        None => cache::target(&cache::checkout()?).join("sweep"),
     };
     let path = place.join(SWEEP);
     let has_others = || {
@@ -299,7 +300,7 @@ fn options(args: &Args) -> Vec<OsString> {
 }
 
 impl Guest {
-    fn job(&self, args: &Args, (kdir, modules): &(PathBuf, Option<PathBuf>)) -> Job {
+    fn job(&self, args: &Args, (kdir, modules): &(PathBuf, Option<PathBuf>)) -> Result<Job> {
         let mut words: Vec<OsString> = vec!["run".into(), "--no-stdin".into()];
         words.extend(options(args));
         words.extend(["--kdir".into(), kdir.clone().into_os_string()]);
@@ -310,15 +311,9 @@ impl Guest {
         words.push("--".into());
         words.extend(args.command.iter().cloned());
         let modules = modules.clone().map(PathBuf::into_os_string);
-        Job {
-            words,
-            env: modules
-                .map(|folder| ("RLKM_BUILD".into(), folder))
-                .into_iter()
-                .collect(),
-            stdout: self.folder.join("stdout"),
-            stderr: self.folder.join("stderr"),
-        }
+        let variables = modules.map(|folder| ("RLKM_BUILD".into(), folder));
+        let [stdout, stderr] = ["stdout", "stderr"].map(|name| self.folder.join(name));
+        Job::new(words, variables, stdout, stderr)
     }
 
     fn row(&self) -> Result<Row> {
