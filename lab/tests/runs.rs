@@ -6,6 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// Where these runs are, and no others.
@@ -102,7 +103,7 @@ impl Drop for Live {
 
 /// Waits until it is so.
 #[track_caller]
-fn eventually(what: &str, is_so: impl Fn() -> bool) {
+fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !is_so() {
         assert!(Instant::now() < deadline, "{what}");
@@ -180,6 +181,20 @@ fn runs_that_live_are_listed_watched_entered_and_ended() {
         .unwrap();
     let mut shown = BufReader::new(console.stdout.take().unwrap());
     until(&mut shown, "42-here");
+    // Ctrl-C is for what runs there.
+    typed.write_all(b"sleep 1000\n").unwrap();
+    until(&mut shown, "sleep 1000");
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in shown.lines() {
+            let _over = tell.send(line);
+        }
+    });
+    eventually("the sleep goes on", || {
+        typed.write_all(b"\x03echo $((6 * 7))-again\n").unwrap();
+        let said = std::iter::from_fn(|| told.recv_timeout(Duration::from_secs(1)).ok());
+        said.flatten().any(|line| line.contains("42-again"))
+    });
     cache.refuses(
         &["console", "a"],
         &["somebody has the console", "lab attach a"],

@@ -56,9 +56,11 @@ fi
 if [ -e /lab/console ]; then
     read -r console </sys/class/tty/console/active
     console=/dev/${console##* }
-    while read -r _ || usleep 100000; do
-        setsid -c sh -l
-    done <"$console" >"$console" 2>&1 &
+    # Not by &: Ctrl-C would be ignored in all that is started there.
+    start-stop-daemon -S -b -x /bin/sh -- -c '
+        while read -r _ || usleep 100000; do
+            setsid -c sh -l
+        done <"$0" >"$0" 2>&1' "$console"
 fi
 
 # The kernel learns of the ports from QEMU one by one, in their order: once the last is here, all are.
