@@ -1,20 +1,20 @@
 //! `lab sweep`: one command in guests that differ, several at a time.
 
-use crate::cache::{self, Lock};
+use crate::cache;
+use crate::guest::ports;
 use crate::jobs::engine::Engine;
 use crate::jobs::{self, Job};
 use crate::kernels::tree;
 use crate::kernels::variant::Variant;
 use crate::output::{self, say};
+use crate::sweep::kernel::{kernel, Kernel};
+use crate::sweep::place::{self, Sweep};
 use crate::sweep::points::{parse_param, product, Param, Point};
 use crate::sweep::table::{results, Row, Table};
-use anyhow::{bail, Context, Result};
-use serde::{Deserialize, Serialize};
+use anyhow::{Context, Result};
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// Run one command in many guests that differ, and print a table
 ///
@@ -95,16 +95,6 @@ Example:
   lab sweep --cpus 1,2,4 --param simrupt.delay_ms=1,10 -- \\
     sh -c 'insmod /modules/simrupt.ko log=0 $simrupt && time simrupt --count 100'";
 
-/// What makes one sweep the continuation of another; its file says whose folder that is.
-#[derive(Serialize, Deserialize, PartialEq, Eq)]
-struct Sweep {
-    command: Vec<OsString>,
-    options: Vec<OsString>,
-}
-
-const SWEEP: &str = "sweep.json";
-const LOCK: &str = "lock";
-
 /// One guest.
 struct Guest {
     point: Point,
@@ -114,13 +104,20 @@ struct Guest {
 pub fn main(args: Args) -> Result<u8> {
     let points = product(&args.kernel, &args.cpus, &args.params)?;
     args.engine.check()?;
-    let mut kernels = Vec::new();
-    for &variant in &args.kernel {
-        kernels.push((variant, kernel(&args, variant)?));
-    }
+    let is_only = args.kernel.len() == 1;
+    let find = |&variant: &Variant| kernel(&args.guests, variant, is_only, &args.params);
+    let kernels: Vec<Kernel> = args.kernel.iter().map(find).collect::<Result<_>>()?;
     warn(&args);
 
-    let (place, _lock) = place(&args)?;
+    let sweep = Sweep {
+        command: args.command.clone(),
+        options: options(&args),
+    };
+    let place = match &args.output {
+        Some(place) => place.clone(),
+        None => cache::target(&cache::checkout()?).join("sweep"),
+    };
+    let (place, _lock) = place::take(&place, &sweep, args.resume)?;
     let runs = place.join("runs");
     let guests: Vec<Guest> = points
         .into_iter()
@@ -133,10 +130,11 @@ pub fn main(args: Args) -> Result<u8> {
     for guest in &guests {
         let has_ended = jobs::outcome(&guest.folder)?.is_some();
         if !has_ended {
-            let of_it = kernels
+            let is_its = |kernel: &&Kernel| kernel.variant == guest.point.kernel;
+            let kernel = kernels
                 .iter()
-                .find(|(variant, _)| *variant == guest.point.kernel);
-            let (_, kernel) = of_it.context("a kernel that is not there")?;
+                .find(is_its)
+                .context("there is no such kernel")?;
             guest.job(&args, kernel)?.write(&guest.folder)?;
             todo.push(guest);
         }
@@ -181,57 +179,12 @@ pub fn main(args: Args) -> Result<u8> {
     printed
 }
 
-/// The tree, and the folder of the modules that were built for it.
-fn kernel(args: &Args, variant: Variant) -> Result<(PathBuf, Option<PathBuf>)> {
-    let kdir = fs::canonicalize(args.guests.kdir(variant)?)
-        .with_context(|| format!("there is no tree of a {variant} kernel"))?;
-    let of_tree = Variant::of_tree(&kdir);
-    if of_tree.with_context(|| format!("{}: not a built tree", kdir.display()))? != variant {
-        bail!(
-            "{} is no {variant} kernel; without --kdir (RLKM_KDIR), --kernel names the lab's own",
-            kdir.display()
-        );
-    }
-    let arch = args.guests.arch.0;
-    let folder = match cache::given_modules() {
-        Some(folder) if args.kernel.len() == 1 => folder,
-        _ => {
-            let kbuild = Command::new("scripts/kbuild.sh")
-                .current_dir(cache::checkout()?)
-                .arg("folder")
-                .arg(&kdir)
-                .arg(arch.name)
-                .stdin(Stdio::null())
-                .stderr(Stdio::inherit())
-                .output()
-                .context("cannot run scripts/kbuild.sh")?;
-            let mut line = kbuild.stdout;
-            if !kbuild.status.success() || line.pop() != Some(b'\n') {
-                bail!("scripts/kbuild.sh cannot tell where the {variant} kernel's modules are");
-            }
-            cache::checkout()?.join(OsString::from_vec(line))
-        }
-    };
-    for param in &args.params {
-        if !folder.join(format!("{}.ko", param.module)).is_file() {
-            bail!(
-                "--param {}.{}: no such module for the {variant} kernel; `make modules ARCH={arch} \
-                 VARIANT={variant}` builds those that there are",
-                param.module,
-                param.name
-            );
-        }
-    }
-    Ok((kdir, Some(folder).filter(|folder| folder.is_dir())))
-}
-
 /// Says what the user may not have meant: runs that are all the same.
 fn warn(args: &Args) {
     let line = args.command.join(OsStr::new(" "));
     for param in &args.params {
         let forms = [format!("${}", param.module), format!("${{{}", param.module)];
-        let is_used =
-            |form: &String| crate::guest::ports::find(line.as_bytes(), form.as_bytes()).is_some();
+        let is_used = |form: &String| ports::find(line.as_bytes(), form.as_bytes()).is_some();
         if args.programs.is_empty() && !forms.iter().any(is_used) {
             say!(
                 "--param {0}.{1}: the command does not use it; in a shell, that is \
@@ -241,47 +194,6 @@ fn warn(args: &Args) {
             );
         }
     }
-}
-
-/// The folder of all, made ready, and a lock on it.
-fn place(args: &Args) -> Result<(PathBuf, Lock)> {
-    let sweep = Sweep {
-        command: args.command.clone(),
-        options: options(args),
-    };
-    let place = match &args.output {
-        Some(place) => place.clone(),
-        None => cache::target(&cache::checkout()?).join("sweep"),
-    };
-    let path = place.join(SWEEP);
-    let has_others = || {
-        let mut names = fs::read_dir(&place).into_iter().flatten().flatten();
-        names.any(|entry| entry.file_name() != LOCK)
-    };
-    if !path.is_file() && has_others() {
-        bail!(
-            "{} has other files than a sweep's; name another folder with --output",
-            place.display()
-        );
-    }
-    cache::make_dir(&place)?;
-    let place = fs::canonicalize(&place)?;
-    let lock = Lock::try_take(&place.join(LOCK))?
-        .with_context(|| format!("another sweep is at work in {}", place.display()))?;
-    let path = place.join(SWEEP);
-    let before: Option<Sweep> = jobs::read(&path)?;
-    if args.resume && before.map_or(false, |before| before != sweep) {
-        bail!(
-            "--resume: the sweep in {} had another command or other options",
-            place.display()
-        );
-    }
-    jobs::write(&path, &serde_json::to_vec_pretty(&sweep)?)?;
-    let runs = place.join("runs");
-    if !args.resume && runs.is_dir() {
-        fs::remove_dir_all(&runs).with_context(|| format!("cannot remove {}", runs.display()))?;
-    }
-    Ok((place, lock))
 }
 
 /// The options of `lab run` that all guests have alike.
@@ -300,17 +212,17 @@ fn options(args: &Args) -> Vec<OsString> {
 }
 
 impl Guest {
-    fn job(&self, args: &Args, (kdir, modules): &(PathBuf, Option<PathBuf>)) -> Result<Job> {
+    fn job(&self, args: &Args, kernel: &Kernel) -> Result<Job> {
         let mut words: Vec<OsString> = vec!["run".into(), "--no-stdin".into()];
         words.extend(options(args));
-        words.extend(["--kdir".into(), kdir.clone().into_os_string()]);
+        words.extend(["--kdir".into(), kernel.kdir.clone().into_os_string()]);
         words.extend(["--cpus".into(), self.point.cpus.to_string().into()]);
         for variable in self.point.variables() {
             words.extend(["--env".into(), variable]);
         }
         words.push("--".into());
         words.extend(args.command.iter().cloned());
-        let modules = modules.clone().map(PathBuf::into_os_string);
+        let modules = kernel.modules.clone().map(PathBuf::into_os_string);
         let variables = modules.map(|folder| ("RLKM_BUILD".into(), folder));
         let [stdout, stderr] = ["stdout", "stderr"].map(|name| self.folder.join(name));
         Job::new(words, variables, stdout, stderr)
