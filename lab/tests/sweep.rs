@@ -166,6 +166,11 @@ fn what_cannot_be_swept_is_refused_before_the_first_run() {
     ] {
         assert_refused(&sweep.run(options, "true"), parts);
     }
+    let mut lab = sweep.command(&[], "true");
+    assert_refused(
+        &lab.env("RLKM_IMAGE", "/x").output().unwrap(),
+        &["RLKM_IMAGE"],
+    );
     // Where no program is.
     for (engine, package) in [("parallel", "parallel"), ("slurm", "slurm-client")] {
         let mut lab = sweep.command(&["--engine", engine], "true");

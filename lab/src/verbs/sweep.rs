@@ -11,7 +11,7 @@ use crate::sweep::kernel::{kernel, Kernel};
 use crate::sweep::place::{self, Sweep};
 use crate::sweep::points::{parse_param, product, Param, Point};
 use crate::sweep::table::{results, Row, Table};
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -104,6 +104,9 @@ struct Guest {
 pub fn main(args: Args) -> Result<u8> {
     let points = product(&args.kernel, &args.cpus, &args.params)?;
     args.engine.check()?;
+    if std::env::var_os("RLKM_IMAGE").is_some() {
+        bail!("RLKM_IMAGE is set, and would be booted instead of each --kernel; unset it");
+    }
     let is_only = args.kernel.len() == 1;
     let find = |&variant: &Variant| kernel(&args.guests, variant, is_only, &args.params);
     let kernels: Vec<Kernel> = args.kernel.iter().map(find).collect::<Result<_>>()?;
