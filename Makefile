@@ -128,8 +128,8 @@ find_kdir := kdir='$(KDIR)'; { [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(A
 
 .NOTPARALLEL:
 .PHONY: modules modules_install clean demo test check bench lint host-tests clippy-modules \
-	check-all clang-15 hardening check-panics check-link compile-fail unsafe guest-tests debug-tests bench-program \
-	miri torture shell setup packages tree kdir image how lab install-lab userland help
+	check-all clang-15 hardening engine-programs engines check-panics check-link compile-fail unsafe guest-tests \
+	debug-tests bench-program miri torture shell setup packages tree kdir image how lab install-lab userland help
 
 # --- modules: Kbuild and nothing else, if KDIR is given ----------------------
 
@@ -177,7 +177,7 @@ check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
 	$(lab) suites --table && \
 	{ [ -z "$$failed" ] || { echo "rlkm: failed: $${failed#, }" >&2; false; }; }
 
-check-all: clang-15 check hardening ## `make check`, and what takes long
+check-all: clang-15 engine-programs check hardening engines ## `make check`, and what takes long
 
 clang-15:
 	@for tool in clang ld.lld llvm-ar; do command -v $$tool-15 >/dev/null || \
@@ -186,6 +186,14 @@ clang-15:
 # Trees that have it are prepared, one by a clang that knows return thunks.
 hardening: clang-15 lab ## what a tree has for C to make it hard to attack, Rust has too
 	@$(cargo) test --locked -p lab --test hardening
+
+engine-programs:
+	@for program in parallel sbatch slurmctld slurmd munged; do \
+		PATH=$$PATH:/usr/sbin command -v $$program >/dev/null || { echo "rlkm: no $$program; install \
+parallel, slurmctld, slurmd, slurm-client, slurm-wlm-basic-plugins and munge" >&2; exit 1; }; done
+
+engines: engine-programs lab tree ## `lab sweep` and `lab suites` by GNU parallel, and by a Slurm of this machine alone
+	@$(find_kdir) && RLKM_KDIR="$$kdir" $(cargo) test --locked -p lab --test engines
 
 test-%: modules userland ## one suite in a guest, as in test-hello or test-reload
 	@$(find_kdir) && $(guest_test) --test $*

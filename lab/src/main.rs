@@ -1,7 +1,8 @@
 //! The lab: prepares kernel trees, boots guests under QEMU, and runs commands in them.
 //!
 //! Its rooms: `verbs` has one file per verb, `kernels` is what is booted, `guest` is one run of a guest
-//! and all that it takes, `bench` measures, and `cache` is where all of it lies. What they share is
+//! and all that it takes, `jobs` are many runs and who runs them, `suites` and `sweep` are made of them,
+//! `bench` measures, and `cache` is where all of it lies. What they share is
 //! beside this file.
 
 // They panic where nobody listens: there is `output`.
@@ -10,11 +11,13 @@
 mod bench;
 mod cache;
 mod guest;
+mod jobs;
 mod kernels;
 mod options;
 mod output;
 mod steps;
 mod suites;
+mod sweep;
 mod variables;
 mod verbs;
 

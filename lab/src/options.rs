@@ -1,6 +1,6 @@
 //! The options that `run`, `shell` and `runner` share: which guest, with what in it.
 
-use crate::cache;
+use crate::cache::{self, runs};
 use crate::guest::elf;
 use crate::kernels::arch::{Arch, Named, ARCHES};
 use crate::kernels::stock;
@@ -78,6 +78,13 @@ pub struct Options {
     /// After the command, look for leaked memory: the kernel needs CONFIG_DEBUG_KMEMLEAK
     #[arg(long)]
     pub kmemleak: bool,
+    /// What the run is called, for `lab runs` and others; one that lives has it alone [default: a free
+    /// number]
+    #[arg(long, value_name = "NAME", value_parser = runs::parse_id)]
+    pub run_id: Option<String>,
+    /// Whether `lab console` finds a shell on the guest's console.
+    #[arg(skip)]
+    pub console: bool,
     /// Have QEMU's monitor connect to this socket, where somebody listens who speaks QMP
     #[arg(long, value_name = "SOCKET")]
     pub qmp: Option<PathBuf>,

@@ -27,3 +27,25 @@ pub fn print(text: impl AsRef<[u8]>) -> Result<u8> {
         Err(e) => Err(e).context("standard output: cannot write"),
     }
 }
+
+/// A table in Markdown, of rows that have as many cells as the first, its heading.
+pub fn markdown(rows: &[Vec<String>]) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| {
+        let lengths = rows.iter().map(|row| row[column].chars().count());
+        lengths.max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let cells = cells.map(|(cell, &width)| format!("| {cell:width$} "));
+        format!("{}|\n", cells.collect::<String>())
+    };
+    let mut lines: Vec<String> = rows.iter().map(line).collect();
+    let rule: String = widths
+        .iter()
+        .map(|width| format!("| {:-<width$} ", ""))
+        .collect();
+    lines.insert(1.min(lines.len()), format!("{rule}|\n"));
+    lines.concat()
+}

@@ -125,7 +125,11 @@ impl Steps {
 /// The last lines of a text file, each indented; whatever the bytes.
 pub fn tail(path: &Path, lines: usize) -> Result<String> {
     let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = String::from_utf8_lossy(&text);
+    Ok(last(&String::from_utf8_lossy(&text), lines))
+}
+
+/// Those of a text.
+pub fn last(text: &str, lines: usize) -> String {
     let mut last = VecDeque::new();
     for line in text.lines() {
         if last.len() == lines {
@@ -133,7 +137,7 @@ pub fn tail(path: &Path, lines: usize) -> Result<String> {
         }
         last.push_back(format!("  | {}", line.trim_end()));
     }
-    Ok(Vec::from(last).join("\n"))
+    Vec::from(last).join("\n")
 }
 
 /// One running step.

@@ -53,14 +53,20 @@ fn the_help_has_the_verbs_in_groups_each_once() {
     let mut names: Vec<String> = verbs().into_iter().map(|(verb, _)| verb).collect();
     names.sort();
     let expected = [
+        "attach",
         "bench",
         "completions",
+        "console",
+        "job",
         "lockstat",
         "man",
         "run",
         "runner",
+        "runs",
         "shell",
+        "stop",
         "suites",
+        "sweep",
         "tree",
     ];
     assert_eq!(names, expected);

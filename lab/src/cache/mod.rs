@@ -4,6 +4,7 @@
 pub mod folder;
 pub mod inputs;
 mod record;
+pub mod runs;
 
 use crate::output::say;
 use anyhow::{bail, Context, Result};
@@ -103,10 +104,25 @@ impl Lock {
         Ok(Lock(file))
     }
 
+    /// Locks the file at `path`, which others hold for moments only.
+    pub fn wait(path: &Path) -> Result<Lock> {
+        let file = open_lock(path)?;
+        flock(file.as_raw_fd(), FlockArg::LockExclusive)
+            .with_context(|| format!("cannot lock {}", path.display()))?;
+        Ok(Lock(file))
+    }
+
     /// Locks the file at `path`, or says that another process has it.
     pub fn try_take(path: &Path) -> Result<Option<Lock>> {
         let file = open_lock(path)?;
         Ok(try_flock(&file, path)?.then_some(Lock(file)))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A process that is just being started may still have it open. Closed, it ends in any case.
+        let _ = flock(self.0.as_raw_fd(), FlockArg::Unlock);
     }
 }
 

@@ -19,7 +19,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::io::{AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -27,9 +27,10 @@ use std::time::{Duration, Instant};
 
 /// The files of a run's folder.
 pub(super) const INITRAMFS: &str = "initramfs.cpio";
-pub(super) const CONSOLE_LOG: &str = "console.log";
+pub const CONSOLE_LOG: &str = "console.log";
 pub(super) const QEMU_LOG: &str = "qemu.log";
 pub(super) const QEMU_LINE: &str = "qemu.txt";
+pub const CONSOLE_SOCKET: &str = "console.sock";
 
 /// The most lines that are shown of each: what a debug kernel says when it goes down, and a little
 /// more.
@@ -42,7 +43,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A guest that is there, or will be soon, and whose ports are ours.
 pub(super) struct Guest {
-    pub folder: Folder,
     pub child: Child,
     /// Those of [`PORTS`].
     pub ports: Vec<UnixStream>,
@@ -66,31 +66,34 @@ pub fn run(
     let mut contents = contents(options, &kernel, env, &command.words)?;
     contents.end = Some(end.clone());
     contents.no_stdin = command.no_stdin;
+    check(options, &kernel)?;
+    let mut folder = Folder::planned(options.run_id.as_deref(), &command.words)?;
     if options.dry_run {
         let (_ours, theirs) = ports::pairs(&PORTS)?;
-        let folder = Folder::planned()?;
         let fds = fds(&theirs);
-        return print_line(
-            &machine(options, &kernel, &folder.path, Console::Ports(&fds))?.command_line(),
-        );
+        let console = Console::Ports(&fds, None);
+        return print_line(&machine(options, &kernel, &folder.path, console)?.command_line());
     }
     need_qemu(options)?;
     let start = Instant::now();
-    let guest = match may_go_on {
-        true => restore::restored(options, &kernel, &contents, limit)?,
-        false => None,
+    let started = match may_go_on {
+        true => restore::restored(options, &kernel, &contents, limit, &mut folder),
+        false => Ok(None),
     };
-    let how = if guest.is_some() {
-        "a booted guest goes on"
-    } else {
-        "a guest boots"
+    let started = match started {
+        Ok(None) => booting(options, &kernel, &contents, &mut folder),
+        Ok(Some(guest)) => Ok(guest),
+        Err(e) => Err(e),
     };
-    let mut guest = match guest {
-        Some(guest) => guest,
-        None => booting(options, &kernel, &contents)?,
+    let mut guest = match started {
+        Ok(guest) => guest,
+        Err(e) => return folder.remove().and(Err(e)),
     };
-    let folder = guest.folder;
     if options.verbose {
+        let how = match guest.started {
+            true => "a booted guest goes on",
+            false => "a guest boots",
+        };
         say!("{how}: {}, {}", options.arch(), folder.path.display());
     }
     let mut seen = ports::attend(
@@ -127,15 +130,20 @@ pub fn run(
     Ok(end.code())
 }
 
-fn booting(options: &Options, kernel: &Kernel, contents: &Contents) -> Result<Guest> {
+fn booting(
+    options: &Options,
+    kernel: &Kernel,
+    contents: &Contents,
+    folder: &mut Folder,
+) -> Result<Guest> {
     let archive = initramfs::build(contents)?;
-    let folder = Folder::planned()?;
+    folder.make()?;
     let (ports, theirs) = ports::pairs(&PORTS)?;
-    let fds = fds(&theirs);
-    let machine = machine(options, kernel, &folder.path, Console::Ports(&fds))?;
-    let (folder, child) = start_with_ports(&machine, folder, &archive, &[], &fds)?;
+    let (fds, console) = (fds(&theirs), listen(folder)?);
+    let console = Console::Ports(&fds, Some(console.as_raw_fd()));
+    let machine = machine(options, kernel, &folder.path, console)?;
+    let child = start_with_ports(&machine, folder, &archive, &[])?;
     Ok(Guest {
-        folder,
         child,
         ports,
         started: false,
@@ -143,21 +151,35 @@ fn booting(options: &Options, kernel: &Kernel, contents: &Contents) -> Result<Gu
     })
 }
 
+/// Has the console's socket be there for `lab console`, whatever the length of its path.
+pub(super) fn listen(folder: &Folder) -> Result<UnixListener> {
+    let path = folder.file(CONSOLE_SOCKET);
+    // That of a guest that did not go on.
+    match fs::remove_file(&path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e.into()),
+        _ => {}
+    }
+    qemu::in_folder(&folder.path, CONSOLE_SOCKET, |path| {
+        UnixListener::bind(path)
+    })
+    .with_context(|| format!("cannot listen at {}", path.display()))
+}
+
 /// Starts QEMU with the guest's ports, and nothing else of the lab's. `console` is what the guest had
-/// said already. Without QEMU, there is no folder.
+/// said already.
 pub(super) fn start_with_ports(
     machine: &Machine,
-    mut folder: Folder,
+    folder: &Folder,
     archive: &[u8],
     console: &[u8],
-    fds: &[(&str, RawFd)],
-) -> Result<(Folder, Child)> {
-    folder.make()?;
+) -> Result<Child> {
     write(&folder.file(CONSOLE_LOG), console)?;
-    let inherited = fds.iter().map(|(_, fd)| *fd).chain(machine.state);
-    let inherited = inherited.collect();
+    let mut inherited: Vec<RawFd> = machine.state.into_iter().chain(folder.live()).collect();
+    if let Console::Ports(ports, socket) = machine.console {
+        inherited.extend(ports.iter().map(|(_, fd)| *fd).chain(socket));
+    }
     let line = machine.command_line();
-    let started = start_qemu(
+    start_qemu(
         &line,
         &folder.path,
         archive,
@@ -168,11 +190,7 @@ pub(super) fn start_with_ports(
             qemu::inherit(command, inherited);
             Ok(())
         },
-    );
-    match started {
-        Ok(child) => Ok((folder, child)),
-        Err(e) => folder.remove().and(Err(e)),
-    }
+    )
 }
 
 /// The descriptors of ports.
@@ -188,9 +206,14 @@ pub(super) fn fds<'a>(ports: &[(&'a str, UnixStream)]) -> Vec<(&'a str, RawFd)> 
 /// QEMU has ended when this returns, also if that is for a signal or the end of the terminal.
 pub fn shell(options: &Options, env: &[(String, OsString)], waiter: &Waiter) -> Result<u8> {
     let kernel = options.kernel()?;
-    let contents = contents(options, &kernel, env, &["sh".into(), "-l".into()])?;
+    let command = ["sh".into(), "-l".into()];
+    let contents = contents(options, &kernel, env, &command)?;
     let archive = archive(options, &contents)?;
-    let mut folder = Folder::planned()?;
+    check(options, &kernel)?;
+    let mut folder = Folder::planned(options.run_id.as_deref(), &command)?;
+    if !options.dry_run {
+        folder.make()?;
+    }
     let machine = machine(options, &kernel, &folder.path, Console::Terminal)?;
     let line = machine.command_line();
     if options.dry_run {
@@ -198,13 +221,15 @@ pub fn shell(options: &Options, env: &[(String, OsString)], waiter: &Waiter) -> 
     }
     say!("a shell in a guest; `exit` powers it off, Ctrl-A x ends it at once");
     // SIGTERM: QEMU then leaves the terminal as it found it.
-    folder.make()?;
     let started = start_qemu(
         &line,
         &folder.path,
         &archive,
         Signal::SIGTERM,
-        |_, _| Ok(()),
+        |command, _| {
+            qemu::inherit(command, folder.live().into_iter().collect());
+            Ok(())
+        },
     );
     let mut child = match started {
         Ok(child) => child,
@@ -275,6 +300,11 @@ pub(super) fn machine<'a>(
         qmp: options.qmp.as_deref().map(Qmp::Path),
         state: None,
     };
+    Ok(machine)
+}
+
+/// Refuses before the run what no machine could have.
+fn check(options: &Options, kernel: &Kernel) -> Result<()> {
     if let Some(path) = options
         .qmp
         .as_deref()
@@ -286,6 +316,7 @@ pub(super) fn machine<'a>(
             qemu::LONGEST_SOCKET
         );
     }
+    let machine = machine(options, kernel, Path::new("/"), Console::Terminal)?;
     let length = machine.kernel_line().len();
     if length > qemu::LONGEST_LINE {
         bail!(
@@ -293,7 +324,7 @@ pub(super) fn machine<'a>(
             qemu::LONGEST_LINE
         );
     }
-    Ok(machine)
+    Ok(())
 }
 
 fn contents(
@@ -316,6 +347,7 @@ fn contents(
         command: initramfs::script(&variables, command)?,
         end: None,
         no_stdin: false,
+        console: options.console,
         kmemleak: options.kmemleak,
     })
 }

@@ -6,6 +6,7 @@
 #   /lab/drivers   modules of the kernel's own, if it has the lab's ports as such
 #   /lab/end       unless the command is to have the console: a random text that is sent after the
 #                  command's output, so that the lab knows that it has all of it
+#   /lab/console   if a shell is to wait on the console
 #   /lab/kmemleak  if leaked memory is looked for after the command
 #   /lab/no_stdin  if the command's stdin is /dev/null
 #
@@ -54,6 +55,17 @@ if [ ! -e /lab/end ] && [ ! -e /lab/reseed ]; then
     # A session of its own with a controlling terminal: Ctrl-C and job control work.
     setsid -c sh /lab/command <"/dev/${console##* }" >"/dev/${console##* }" 2>&1
     poweroff -f
+fi
+
+# A shell for whoever presses Enter there; it may be left, and come back to.
+if [ -e /lab/console ]; then
+    read -r console </sys/class/tty/console/active
+    console=/dev/${console##* }
+    # Not by &: Ctrl-C would be ignored in all that is started there.
+    start-stop-daemon -S -b -x /bin/sh -- -c '
+        while read -r _ || usleep 100000; do
+            setsid -c sh -l
+        done <"$0" >"$0" 2>&1' "$console"
 fi
 
 # The kernel learns of the ports from QEMU one by one, in their order: once the last is here, all are.

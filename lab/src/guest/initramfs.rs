@@ -32,6 +32,8 @@ pub struct Contents {
     pub end: Option<String>,
     /// Whether leaked memory is looked for after the command.
     pub kmemleak: bool,
+    /// Whether a shell can be had on the console meanwhile.
+    pub console: bool,
     /// Whether the command's stdin is /dev/null.
     pub no_stdin: bool,
 }
@@ -135,6 +137,9 @@ impl Archive {
         if contents.kmemleak {
             self.add("lab/kmemleak", PLAIN, &[])?;
         }
+        if contents.console {
+            self.add("lab/console", PLAIN, &[])?;
+        }
         if contents.no_stdin {
             self.add("lab/no_stdin", PLAIN, &[])?;
         }
@@ -201,6 +206,7 @@ mod tests {
             command: b"exec true\n".to_vec(),
             end: Some("the end".into()),
             kmemleak: false,
+            console: false,
             no_stdin: false,
         }
     }

@@ -11,7 +11,7 @@ pub mod qemu;
 pub mod qmp;
 mod restore;
 mod state;
-mod stdin;
+pub mod stdin;
 
-pub use boot::{run, shell};
+pub use boot::{run, shell, CONSOLE_LOG, CONSOLE_SOCKET};
 pub use end::NOT_BOOTED;

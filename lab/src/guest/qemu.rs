@@ -3,7 +3,7 @@
 use crate::kernels::arch::Arch;
 use nix::sys::signal::Signal;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::io::RawFd;
+use std::os::unix::io::{AsRawFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,8 +40,9 @@ pub enum Qmp<'a> {
 
 /// Who gets the guest's console.
 pub enum Console<'a> {
-    /// The log alone; these inherited sockets carry the ports, in their order.
-    Ports(&'a [(&'a str, RawFd)]),
+    /// The log, and whoever connects where this inherited socket listens, if there is one; these carry
+    /// the ports, in their order.
+    Ports(&'a [(&'a str, RawFd)], Option<RawFd>),
     /// The terminal, and the log as well.
     Terminal,
 }
@@ -110,9 +111,12 @@ impl Machine<'_> {
 
         let mut chardev = OsString::from(match self.console {
             // append=on: what the guest said before it came into its state is there already.
-            Console::Ports(_) => "file,id=console,append=on,path=",
+            Console::Ports(_, None) => "file,id=console,append=on,path=".to_owned(),
+            Console::Ports(_, Some(fd)) => {
+                format!("socket,id=console,fd={fd},server=on,wait=off,logappend=on,logfile=")
+            }
             // signal=off: Ctrl-C is the guest's. mux=on: Ctrl-A x ends QEMU.
-            Console::Terminal => "stdio,id=console,signal=off,mux=on,logfile=",
+            Console::Terminal => "stdio,id=console,signal=off,mux=on,logfile=".to_owned(),
         });
         chardev.push(double_commas(&self.console_log));
         add(&[
@@ -123,7 +127,7 @@ impl Machine<'_> {
         ]);
         match self.console {
             Console::Terminal => add(&["-mon", "chardev=console"].map(os)),
-            Console::Ports(ports) => {
+            Console::Ports(ports, _) => {
                 add(&[os("-device"), os(arch.virtio_serial)]);
                 for (i, (name, fd)) in ports.iter().enumerate() {
                     let chardev = format!("socket,id={name},fd={fd}");
@@ -150,6 +154,19 @@ impl Machine<'_> {
         }
         line
     }
+}
+
+/// Does something with a file of a folder by a path that is short enough for a socket.
+pub fn in_folder<T>(
+    folder: &Path,
+    name: &str,
+    work: impl FnOnce(&Path) -> std::io::Result<T>,
+) -> std::io::Result<T> {
+    let folder = std::fs::File::open(folder)?;
+    work(&PathBuf::from(format!(
+        "/proc/self/fd/{}/{name}",
+        folder.as_raw_fd()
+    )))
 }
 
 /// A path inside one of QEMU's comma-separated options.
@@ -236,7 +253,10 @@ mod tests {
 
     #[test]
     fn the_options_reach_qemu() {
-        let line = line(Console::Ports(&[("stdin", 7), ("status", 9)]), false);
+        let line = line(
+            Console::Ports(&[("stdin", 7), ("status", 9)], Some(8)),
+            false,
+        );
         assert_eq!(line[0], "qemu-system-aarch64");
         assert_eq!(after(&line, "-smp"), ["4"]);
         assert_eq!(after(&line, "-m"), ["64M"]);
@@ -247,7 +267,7 @@ mod tests {
         assert_eq!(
             after(&line, "-chardev"),
             [
-                "file,id=console,append=on,path=/a,,b/log",
+                "socket,id=console,fd=8,server=on,wait=off,logappend=on,logfile=/a,,b/log",
                 "socket,id=stdin,fd=7",
                 "socket,id=status,fd=9",
                 "socket,id=qmp,path=/c,,d/qmp"

@@ -33,16 +33,23 @@ pub(super) fn restored(
     kernel: &Kernel,
     contents: &Contents,
     limit: Option<Duration>,
+    run: &mut Folder,
 ) -> Result<Option<Guest>> {
     let arch = options.arch();
     let names = PORTS_AND_FILES.map(|name| (name, 0));
-    let machine = boot::machine(options, kernel, Path::new("/"), Console::Ports(&names))?;
+    let machine = boot::machine(
+        options,
+        kernel,
+        Path::new("/"),
+        Console::Ports(&names, None),
+    )?;
     if machine.kvm || machine.icount || machine.qmp.is_some() {
         return Ok(None);
     }
     let parts = parts(contents, &elf::program(arch.elf_machine, arch.reseed))?;
     let patience = limit.map_or(BOOT_LIMIT, |limit| limit.min(BOOT_LIMIT));
     let name = state::name(&machine, &parts.first)?;
+    run.make()?;
     for _ in 0..TRIES {
         let state = state::find(&name).and_then(|state| match state {
             Some(state) => Ok(state),
@@ -57,7 +64,7 @@ pub(super) fn restored(
                 return Ok(None);
             }
         };
-        match go_on(options, kernel, &parts, state, patience) {
+        match go_on(options, kernel, &parts, state, run, patience) {
             Ok(guest) => return Ok(Some(guest)),
             Err(e) => say!("a guest does not go on from its kept state: {e:#}"),
         }
@@ -80,7 +87,7 @@ fn boot(
     let (sockets, theirs) = ports::pairs(&PORTS_AND_FILES)?;
     let fds = boot::fds(&theirs);
     let (monitor, qmp) = UnixStream::pair().context("cannot make a pair of sockets")?;
-    let mut machine = boot::machine(options, kernel, folder, Console::Ports(&fds))?;
+    let mut machine = boot::machine(options, kernel, folder, Console::Ports(&fds, None))?;
     machine.qmp = Some(Qmp::Fd(qmp.as_raw_fd()));
     let inherited = fds.iter().map(|(_, fd)| *fd).chain([qmp.as_raw_fd()]);
     let inherited = inherited.collect();
@@ -113,26 +120,23 @@ fn go_on(
     kernel: &Kernel,
     parts: &Parts,
     state: State,
+    folder: &Folder,
     patience: Duration,
 ) -> Result<Guest> {
-    let folder = Folder::planned()?;
     let (mut ports, theirs) = ports::pairs(&PORTS_AND_FILES)?;
-    let fds = boot::fds(&theirs);
-    let mut machine = boot::machine(options, kernel, &folder.path, Console::Ports(&fds))?;
+    let (fds, console) = (boot::fds(&theirs), boot::listen(folder)?);
+    let console = Console::Ports(&fds, Some(console.as_raw_fd()));
+    let mut machine = boot::machine(options, kernel, &folder.path, console)?;
     machine.state = Some(state.qemus.as_raw_fd());
-    let (folder, mut child) =
-        boot::start_with_ports(&machine, folder, &parts.first, &state.console, &fds)?;
+    let mut child = boot::start_with_ports(&machine, folder, &parts.first, &state.console)?;
     drop(theirs);
     let files = ports.remove(3);
     if let Err(e) = give(&files, &ports[3], &parts.rest, patience) {
         child.kill().context("cannot end QEMU")?;
         child.wait().context("cannot wait for QEMU")?;
-        let words = words(&folder.file(boot::QEMU_LOG));
-        folder.remove()?;
-        return Err(e.context(words));
+        return Err(e.context(words(&folder.file(boot::QEMU_LOG))));
     }
     Ok(Guest {
-        folder,
         child,
         ports,
         started: true,

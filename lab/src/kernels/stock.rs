@@ -232,8 +232,7 @@ fn take_image(arch: &Arch, folder: &Path, kdir: &Path) -> Result<()> {
 fn take_drivers(arch: &Arch, folder: &Path, kdir: &Path) -> Result<()> {
     let place = kdir.join(DRIVERS);
     cache::make_dir(&place)?;
-    let all = folder.join("lib/modules");
-    let mut folders = vec![all.clone()];
+    let mut folders = vec![folder.join("lib/modules")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;

@@ -24,6 +24,14 @@ impl Which {
         }
     }
 
+    /// What make is told to build for it.
+    pub fn for_make(&self) -> String {
+        match self {
+            Which::Built(_) => format!("VARIANT={self}"),
+            Which::Stock(_) => format!("KERNEL={self}"),
+        }
+    }
+
     /// Where it is, if it is ready.
     pub fn kdir(&self, arch: &'static Arch) -> Result<PathBuf> {
         match self {

@@ -1,10 +1,12 @@
 //! How the suites ended, and the table of it.
 
-use anyhow::{Context, Result};
+use crate::jobs;
+use crate::output::markdown;
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
-use std::{fmt, fs, io};
 
 /// How one program's run in one guest ended.
 #[derive(Clone, Serialize, Deserialize, Debug, PartialEq, Eq)]
@@ -47,17 +49,11 @@ pub struct Results(pub BTreeMap<String, BTreeMap<String, Outcome>>);
 
 impl Results {
     pub fn read(path: &Path) -> Result<Results> {
-        match fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{}: not what lab writes; delete it", path.display())),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Results::default()),
-            Err(e) => Err(e).with_context(|| format!("cannot read {}", path.display())),
-        }
+        Ok(jobs::read(path)?.unwrap_or_default())
     }
 
     pub fn write(&self, path: &Path) -> Result<()> {
-        fs::write(path, serde_json::to_vec_pretty(self)?)
-            .with_context(|| format!("cannot write {}", path.display()))
+        jobs::write(path, &serde_json::to_vec_pretty(self)?)
     }
 }
 
@@ -76,25 +72,7 @@ impl fmt::Display for Results {
             });
             rows.push(std::iter::once(suite.clone()).chain(cells).collect());
         }
-        let widths: Vec<usize> = (0..=self.0.len())
-            .map(|column| {
-                let lengths = rows.iter().map(|row| row[column].chars().count());
-                lengths.max().unwrap_or(0)
-            })
-            .collect();
-        for (number, row) in rows.iter().enumerate() {
-            for (cell, &width) in row.iter().zip(&widths) {
-                write!(f, "| {cell:width$} ")?;
-            }
-            writeln!(f, "|")?;
-            if number == 0 {
-                for &width in &widths {
-                    write!(f, "| {:-<width$} ", "")?;
-                }
-                writeln!(f, "|")?;
-            }
-        }
-        Ok(())
+        f.write_str(&markdown(&rows))
     }
 }
 

@@ -1,13 +1,19 @@
 //! One file for each verb: its options, and what it does with them.
 
+mod attach;
 pub mod bench;
 mod completions;
+mod console;
+mod job;
 pub mod lockstat;
 mod man;
 pub mod run;
 pub mod runner;
+mod runs;
 pub mod shell;
+mod stop;
 pub mod suites;
+mod sweep;
 mod tree;
 
 use anyhow::Result;
@@ -39,13 +45,19 @@ pub enum Guests {
     Run(run::Args),
     Shell(shell::Args),
     Lockstat(lockstat::Args),
+    Runs(runs::Args),
+    Attach(attach::Args),
+    Console(console::Args),
+    Stop(stop::Args),
 }
 
 #[derive(Subcommand)]
 pub enum Tests {
     Suites(suites::Args),
+    Sweep(sweep::Args),
     Runner(runner::Args),
     Bench(bench::Args),
+    Job(job::Args),
 }
 
 #[derive(Subcommand)]
@@ -62,7 +74,13 @@ impl Lab {
             Lab::Guests(Guests::Run(args)) => run::main(args),
             Lab::Guests(Guests::Shell(args)) => shell::main(args),
             Lab::Guests(Guests::Lockstat(args)) => lockstat::main(args),
+            Lab::Guests(Guests::Runs(args)) => runs::main(args),
+            Lab::Guests(Guests::Attach(args)) => attach::main(args),
+            Lab::Guests(Guests::Console(args)) => console::main(args),
+            Lab::Guests(Guests::Stop(args)) => stop::main(args),
             Lab::Tests(Tests::Suites(args)) => suites::main(args),
+            Lab::Tests(Tests::Sweep(args)) => sweep::main(args),
+            Lab::Tests(Tests::Job(args)) => job::main(args),
             Lab::Tests(Tests::Runner(args)) => runner::main(args),
             Lab::Tests(Tests::Bench(args)) => bench::main(args),
             Lab::Lab(Itself::Completions(args)) => completions::main(args),

@@ -45,6 +45,8 @@ Example:
   lab run --cpus 4 -- sh -c 'insmod /modules/hello.ko && dmesg | tail -1'
   while read -r name; do lab run -n -- modinfo \"/modules/$name.ko\"; done <names";
 
-pub fn main(args: Args) -> Result<u8> {
+pub fn main(mut args: Args) -> Result<u8> {
+    // One more process would be instructions, too.
+    args.options.console = !args.options.icount;
     guest::run(&args.options, &[], &args.command, false)
 }

@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 /// What else would end the lab before the terminal is restored.
-const SIGNALS: [Signal; 4] = [
+pub(super) const SIGNALS: [Signal; 4] = [
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
@@ -42,7 +42,7 @@ pub fn main(args: Args) -> Result<u8> {
 
 /// The terminal as it was, which is restored at the end. QEMU does so as well, but not when it was
 /// killed.
-struct Terminal(Termios);
+pub(super) struct Terminal(pub Termios);
 
 impl Drop for Terminal {
     fn drop(&mut self) {
