@@ -5,12 +5,14 @@
 
 ## ARCH=arm64         the guest's architecture: arm64 or x86_64
 ## VARIANT=plain      the lab's kernel: plain, or debug (lockdep, KASAN, kmemleak, injected faults), as
-##                    `make torture` on arm64 has it if nothing else is said
+##                    `make torture` on arm64 has it if nothing else is said, or trace (what gdb and
+##                    tracers need), as `make gdb` has it
 ## CPUS=1,2,4         with how many CPUs the guests are tested, each; 2 with VARIANT=debug
 ## KDIR=              a built 6.1 tree with CONFIG_RUST=y, instead of the lab's
 ## RUSTC= BINDGEN= LLVM= CROSS_COMPILE=   instead of what the tree was built with
 ## LTO=               n: modules are linked of objects, and not as bitcode: see `make how`
 ## CARGO=             for host and guest programs, instead of /usr/bin/cargo
+## MODULE= STOP=init  of `make gdb`: which module, and where it stops first
 ## NODE= SEED=        of `make torture`: one node only; the calls that this seed makes
 ## CALLS=1000000 CYCLES=1000   of `make torture`: how many, for each node
 ## INSTALL_MOD_PATH=  the folder into which modules_install puts lib/modules
@@ -39,6 +41,7 @@ goals := $(MAKECMDGOALS)
 given := CURDIR HOME XDG_CACHE_HOME ARCH VARIANT CPUS KDIR RUSTC BINDGEN LLVM CROSS_COMPILE LIBCLANG_PATH \
 	LTO CARGO LINUX_SOURCE RLKM_BUSYBOX KBUILD_EXTRA_SYMBOLS \
 	$(if $(filter torture%,$(goals)),NODE SEED CALLS CYCLES) \
+	$(if $(filter gdb,$(goals)),MODULE STOP) \
 	$(if $(filter install-lab,$(goals)),PREFIX DESTDIR) \
 	$(if $(filter modules_install,$(goals)),INSTALL_MOD_PATH INSTALL_MOD_DIR MODLIB DESTDIR) \
 	$(foreach tool,CC LD AR NM OBJCOPY OBJDUMP READELF STRIP HOSTCC C CHECK,$(if $(call on_command_line,$(tool)),$(tool)))
@@ -55,7 +58,8 @@ endif
 
 $(foreach argument,$(filter-out fine,$(arguments)),$(eval override export $(argument)))
 override ARCH := $(or $(ARCH),arm64)
-override VARIANT := $(or $(VARIANT),$(if $(filter torture-arm64,$(goals:=-$(ARCH))),debug,plain))
+override VARIANT := $(or $(VARIANT),$(if $(filter torture-arm64,$(goals:=-$(ARCH))),debug),$(if \
+	$(filter gdb,$(goals)),trace),plain)
 comma := ,
 override CPUS := $(or $(CPUS),$(if $(filter debug,$(VARIANT)),2,1$(comma)2$(comma)4))
 CALLS := $(or $(CALLS),1000000)
@@ -120,8 +124,8 @@ find_kdir := kdir='$(KDIR)'; { [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(A
 
 .NOTPARALLEL:
 .PHONY: modules modules_install clean demo test check bench lint host-tests clippy-modules \
-	check-all clang-15 hardening check-panics check-link compile-fail unsafe guest-tests debug-tests bench-program \
-	miri torture shell setup tree kdir image how lab install-lab userland help
+	check-all clang-15 hardening check-panics check-link compile-fail unsafe guest-tests debug-tests trace-tests \
+	bench-program miri torture shell gdb setup tree kdir image how lab install-lab userland help
 
 # --- modules: Kbuild and nothing else, if KDIR is given ----------------------
 
@@ -150,20 +154,27 @@ demo: modules userland ## load every module in a guest, try the nodes, unload
 shell: modules userland ## a shell in a guest that has all modules and programs
 	@$(find_kdir) && $(lab) shell --arch $(ARCH) --kdir "$$kdir"
 
+# The program of the same name, if there is one, has the module do something.
+gdb: modules userland ## gdb in a guest that loads MODULE; stops in its init, or at STOP
+	@$(find_kdir) && $(lab) gdb --arch $(ARCH) --kdir "$$kdir" --stop $(call quoted,$(or $(STOP),init)) -- \
+		sh -c 'insmod "/modules/$$0.ko" && exec sh' $(MODULE)
+
 # Kbuild then makes the modules in tests/modules, too.
 host-tests debug-tests guest-tests test-%: export TESTS = y
 
 # What runs on the host is the same with any kernel.
 on_host_arm64_plain := lint unsafe host-tests clippy-modules compile-fail
 on_host_arm64_debug := debug-tests
-test: $(on_host_$(ARCH)_$(VARIANT)) guest-tests ## all checks, and all tests in guests; with VARIANT=debug or ARCH=x86_64 those in guests
+on_host_arm64_trace := trace-tests
+# With tracers there, modules do nothing else than without.
+test: $(on_host_$(ARCH)_$(VARIANT)) $(if $(filter trace,$(VARIANT)),,guest-tests) ## all checks, and all tests in guests; with VARIANT=debug or ARCH=x86_64 those in guests
 
 # One kernel's failure says nothing of the others.
-check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
+check: ## `make test`, the guests' tests on the debug kernel and on x86_64, the lab's on the trace kernel
 	@rm -f target/suites/results.json
 	$(also)@failed=; \
 	for kernel in 'ARCH=arm64 VARIANT=plain CPUS=1,4' 'ARCH=arm64 VARIANT=debug CPUS=2' \
-			'ARCH=x86_64 VARIANT=plain CPUS=2'; do \
+			'ARCH=arm64 VARIANT=trace' 'ARCH=x86_64 VARIANT=plain CPUS=2'; do \
 		$(MAKE_COMMAND) --no-print-directory test $$kernel || failed="$$failed, $$kernel"; \
 	done; \
 	$(lab) suites --table && \
@@ -267,6 +278,10 @@ miri: ## what lkm gives C pointers to, under Miri: docs/reliability.md
 # What the lab does with a debug kernel only.
 debug-tests: lab modules
 	@$(find_kdir) && RLKM_KDIR="$$kdir" $(cargo) test --locked -p lab --test debug_kernel
+
+# What it does with the kernel for debuggers.
+trace-tests: lab modules userland
+	@$(find_kdir) && RLKM_KDIR="$$kdir" $(cargo) test --locked -p lab --test gdb
 
 setup: ## install what building needs: Debian packages and bindgen
 	@$(not_make) scripts/setup.sh

@@ -129,8 +129,8 @@ for argument; do
 		;;
 	VARIANT=*)
 		case $value in
-		plain | debug) ;;
-		*) fail "VARIANT=$(shown "$value") is no kernel of the lab's; give VARIANT=plain or VARIANT=debug" ;;
+		plain | debug | trace) ;;
+		*) fail "VARIANT=$(shown "$value") is no kernel of the lab's; give VARIANT=plain, debug or trace" ;;
 		esac
 		;;
 	LTO=*)

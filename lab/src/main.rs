@@ -9,6 +9,7 @@
 
 mod bench;
 mod cache;
+mod gdb;
 mod guest;
 mod kernels;
 mod options;

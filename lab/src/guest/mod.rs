@@ -1,6 +1,7 @@
 //! A guest: the machine, what is in it, and what goes between it and the lab.
 
 mod boot;
+mod debug;
 pub mod busybox;
 pub mod elf;
 mod end;
@@ -14,4 +15,5 @@ mod state;
 mod stdin;
 
 pub use boot::{run, shell};
+pub use debug::{debug, Debugger};
 pub use end::NOT_BOOTED;

@@ -3,7 +3,7 @@
 pub mod arch;
 mod build;
 pub mod fragment;
-mod tools;
+pub mod tools;
 pub mod tree;
 pub mod variant;
 

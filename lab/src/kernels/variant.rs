@@ -1,4 +1,4 @@
-//! What a kernel is built for: to be used, or to find faults.
+//! What a kernel is built for: to be used, to find faults, or to be looked into.
 
 use crate::guest::ports;
 use crate::kernels::arch::Arch;
@@ -14,26 +14,33 @@ pub enum Variant {
     Plain,
     /// With .config.fragment.debug: the kernel's own detectors, and injected faults
     Debug,
+    /// With .config.fragment.trace: what gdb and tracers need
+    Trace,
 }
 
 impl Variant {
-    /// That of a built tree, whoever has built it: KASAN is what makes the difference for a guest.
+    /// That of a built tree, whoever has built it: KASAN is what makes the difference for a guest, and
+    /// its version tells the one for tracers.
     pub fn of_tree(kdir: &Path) -> io::Result<Variant> {
         let config = fs::read_to_string(kdir.join(".config"))?;
-        let is_debug = config.lines().any(|line| line == "CONFIG_KASAN=y");
-        Ok(if is_debug {
+        let has = |option: &str| config.lines().any(|line| line == option);
+        Ok(if has("CONFIG_KASAN=y") {
             Variant::Debug
+        } else if has("CONFIG_LOCALVERSION=\"-trace\"") {
+            Variant::Trace
         } else {
             Variant::Plain
         })
     }
 
-    /// That of a kernel which a module is built for. The two look alike to the kernel's own check,
-    /// and one kernel goes down with the other's modules.
+    /// That of a kernel which a module is built for. Plain and debug look alike to the kernel's own
+    /// check, and one kernel goes down with the other's modules.
     pub fn of_module(module: &[u8]) -> Variant {
         // What KASAN has each object call, if only for the variables in it.
         if ports::find(module, b"__asan_").is_some() {
             Variant::Debug
+        } else if is_for_release(module, b"-trace ") {
+            Variant::Trace
         } else {
             Variant::Plain
         }
@@ -43,7 +50,7 @@ impl Variant {
     pub fn tree(self, arch: &Arch) -> String {
         match self {
             Variant::Plain => arch.name.to_owned(),
-            Variant::Debug => format!("{arch}-{self}"),
+            Variant::Debug | Variant::Trace => format!("{arch}-{self}"),
         }
     }
 
@@ -51,7 +58,7 @@ impl Variant {
     /// freed.
     pub fn memory(self) -> &'static str {
         match self {
-            Variant::Plain => "256M",
+            Variant::Plain | Variant::Trace => "256M",
             Variant::Debug => "512M",
         }
     }
@@ -61,7 +68,7 @@ impl Variant {
     /// each other. Locks are counted once `lab lockstat` asks for it.
     pub fn arguments(self) -> &'static str {
         match self {
-            Variant::Plain => "",
+            Variant::Plain | Variant::Trace => "",
             Variant::Debug => "slub_debug=FZPUA;-,kmemleak_object sysctl.kernel.lock_stat=0",
         }
     }
@@ -69,7 +76,7 @@ impl Variant {
     /// The seconds after which a guest is given up.
     pub fn timeout(self) -> u64 {
         match self {
-            Variant::Plain => 300,
+            Variant::Plain | Variant::Trace => 300,
             Variant::Debug => 3_600,
         }
     }
@@ -80,8 +87,20 @@ impl fmt::Display for Variant {
         f.write_str(match self {
             Variant::Plain => "plain",
             Variant::Debug => "debug",
+            Variant::Trace => "trace",
         })
     }
+}
+
+/// Whether the release in the module's vermagic ends like this.
+fn is_for_release(module: &[u8], end: &[u8]) -> bool {
+    const VERMAGIC: &[u8] = b"vermagic=";
+    let release = ports::find(module, VERMAGIC).map(|at| &module[at + VERMAGIC.len()..]);
+    let word = |text: &[u8]| {
+        let space = text.iter().position(|&byte| byte == b' ');
+        space.map_or(false, |space| text[..=space].ends_with(end))
+    };
+    release.map_or(false, word)
 }
 
 #[cfg(test)]
@@ -95,6 +114,7 @@ mod tests {
         for (config, variant) in [
             ("CONFIG_SMP=y\n# CONFIG_KASAN is not set\n", Variant::Plain),
             ("CONFIG_KASAN=y\nCONFIG_SMP=y\n", Variant::Debug),
+            ("CONFIG_LOCALVERSION=\"-trace\"\n", Variant::Trace),
         ] {
             fs::write(dir.path().join(".config"), config).unwrap();
             assert_eq!(Variant::of_tree(dir.path()).unwrap(), variant);
@@ -106,5 +126,8 @@ mod tests {
         let module = |calls: &str| Variant::of_module(format!("\x7fELF\0{calls}\0").as_bytes());
         assert_eq!(module("_printk\0__asan_register_globals"), Variant::Debug);
         assert_eq!(module("_printk\0misc_register"), Variant::Plain);
+        let release = |release: &str| module(&format!("vermagic={release} SMP preempt aarch64"));
+        assert_eq!(release("6.1.192-trace"), Variant::Trace);
+        assert_eq!(release("6.1.192"), Variant::Plain);
     }
 }

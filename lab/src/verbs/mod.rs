@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod completions;
+mod gdb;
 pub mod lockstat;
 mod man;
 pub mod run;
@@ -38,6 +39,7 @@ pub enum Kernels {
 pub enum Guests {
     Run(run::Args),
     Shell(shell::Args),
+    Gdb(gdb::Args),
     Lockstat(lockstat::Args),
 }
 
@@ -61,6 +63,7 @@ impl Lab {
             Lab::Kernels(Kernels::Tree(args)) => tree::main(args),
             Lab::Guests(Guests::Run(args)) => run::main(args),
             Lab::Guests(Guests::Shell(args)) => shell::main(args),
+            Lab::Guests(Guests::Gdb(args)) => gdb::main(args),
             Lab::Guests(Guests::Lockstat(args)) => lockstat::main(args),
             Lab::Tests(Tests::Suites(args)) => suites::main(args),
             Lab::Tests(Tests::Runner(args)) => runner::main(args),
