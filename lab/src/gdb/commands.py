@@ -19,14 +19,18 @@ descriptor that watches it."""
         super().__init__("lab-waiters", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
 
     def invoke(self, argument, from_tty):
-        queue = rust.evaluate(argument, "wait_queue_head")
+        queues = rust.evaluate(argument, "wait_queue_head")
         with kernel.in_c():
-            rows = []
-            for entry in entries(queue["head"], "struct wait_queue_entry", "entry"):
-                rows += [task.row() for task in waiting(entry)]
-            say("wait_queue_head", queue, "nobody waits" if not rows else "waiting: {}".format(len(rows)))
-            if rows:
-                gdb.write(table(rows))
+            for way, queue in queues:
+                tasks = [task for entry in queue_entries(queue) for task in waiting(entry)]
+                waiters = "waiting: {}".format(len(tasks)) if tasks else "nobody waits"
+                gdb.write("{}: {}\n".format(named(way, queue), waiters))
+                if tasks:
+                    gdb.write(table(tasks))
+
+
+def queue_entries(queue):
+    return entries(queue["head"], "struct wait_queue_entry", "entry")
 
 
 def waiting(entry):
@@ -38,8 +42,7 @@ def waiting(entry):
     if function == "ep_poll_callback":
         watch = kernel.container(entry.address, "struct eppoll_entry", "wait")
         epoll = watch["base"]["ep"]
-        inner = entries(epoll["wq"]["head"], "struct wait_queue_entry", "entry")
-        return [task for one in inner for task in waiting(one)]
+        return [task for one in queue_entries(epoll["wq"]) for task in waiting(one)]
     task = entry["private"].cast(gdb.lookup_type("struct task_struct").pointer())
     return [Task(task.dereference())]
 
@@ -56,16 +59,17 @@ lab-mutex LOCK: LOCK is an expression of Rust or C with a mutex in it, as self.d
         super().__init__("lab-mutex", gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
 
     def invoke(self, argument, from_tty):
-        mutex = rust.evaluate(argument, "mutex")
+        mutexes = rust.evaluate(argument, "mutex")
         with kernel.in_c():
-            owner = int(mutex["owner"]["counter"]) & ~self.FLAGS & (1 << 64) - 1
-            waiters = entries(mutex["wait_list"], "struct mutex_waiter", "list")
-            rows = [Task(waiter["task"].dereference()).row() for waiter in waiters]
-            say("mutex", mutex, "held by:" if owner else "free")
-            if owner:
-                gdb.write(table([Task(kernel.at(owner, "struct task_struct")).row()]))
-            if rows:
-                gdb.write("waiting: {}\n{}".format(len(rows), table(rows)))
+            for way, mutex in mutexes:
+                owner = kernel.unsigned(mutex["owner"]["counter"]) & ~self.FLAGS
+                gdb.write("{}: {}\n".format(named(way, mutex), "held by" if owner else "free"))
+                if owner:
+                    gdb.write(table([Task(kernel.at(owner, "struct task_struct"))]))
+                waiters = list(entries(mutex["wait_list"], "struct mutex_waiter", "list"))
+                if waiters:
+                    gdb.write("waiting: {}\n".format(len(waiters)))
+                    gdb.write(table([Task(waiter["task"].dereference()) for waiter in waiters]))
 
 
 class Workers(gdb.Command):
@@ -115,7 +119,7 @@ def item(work):
 def queue_of(work):
     """The queue that a pending work is on, as its data says."""
     # WORK_STRUCT_PWQ says that it is there, in place of flags and a colour.
-    data = int(work["data"]["counter"]) & (1 << 64) - 1
+    data = kernel.unsigned(work["data"]["counter"])
     if not data & 1 << 2:
         return ""
     return text(kernel.at(data & ~0xFF, "struct pool_workqueue")["wq"]["name"])
@@ -127,7 +131,7 @@ def cpu_of(pool):
 
 
 class Timers(gdb.Command):
-    """Show the timers of modules that are pending, and when they are due.
+    """Show the timers of modules that are pending or running, and when they are due.
 
 lab-timers [all]: timers of Rust modules are shown as the type that is called, as simrupt::Handler.
 With `all`, those of the kernel are shown, too, by their functions. Times of a hrtimer are counted from
@@ -163,6 +167,9 @@ def wheel():
     for cpu, bases in kernel.per_cpu("timer_bases"):
         first, last = bases.type.range()
         for n in range(first, last + 1):
+            running = bases[n]["running_timer"]
+            if int(running):
+                yield timer(0, cpu, "timer", int(running["function"]))
             for at in kernel.filled(bases[n]["vectors"]):
                 while at:
                     entry = gdb.Value(at).cast(pointer).dereference()
@@ -228,8 +235,8 @@ def text(array):
     return array.string(errors="replace")
 
 
-def say(kind, value, what):
-    gdb.write("{} at {:#x}: {}\n".format(kind, int(value.address), what))
+def named(way, value):
+    return "{} at {:#x}".format(way or value.type.tag, int(value.address))
 
 
 def register():

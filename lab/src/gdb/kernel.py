@@ -6,11 +6,16 @@ import sys
 import gdb
 
 
-@contextlib.contextmanager
 def in_c():
     """Names and types are C's meanwhile."""
+    return in_("c")
+
+
+@contextlib.contextmanager
+def in_(language):
+    """Names and types are that language's meanwhile."""
     before = gdb.parameter("language")
-    gdb.execute("set language c", to_string=True)
+    gdb.execute("set language " + language, to_string=True)
     try:
         yield
     finally:
@@ -87,8 +92,12 @@ def symbol(address):
 
 def is_modules(address):
     """Whether that is a module's code, whose memory is apart from the kernel's."""
-    first, end = (int(gdb.parse_and_eval("(unsigned long)&" + name)) for name in ("_text", "_end"))
-    return not first <= address < end
+    return not address_of("_text") <= address < address_of("_end")
+
+
+def address_of(name):
+    """The address of one of the kernel's symbols."""
+    return int(gdb.parse_and_eval("(unsigned long)&" + name))
 
 
 def per_cpu(name):
@@ -108,3 +117,8 @@ def filled(array):
         pointer = int.from_bytes(memory[n:n + 8], "little")
         if pointer:
             yield pointer
+
+
+def unsigned(value):
+    """A word as a number that is not negative."""
+    return int(value) & (1 << 64) - 1

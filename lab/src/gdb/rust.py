@@ -7,7 +7,7 @@ import gdb
 import kernel
 
 # What a handle is made of, on the way to the C object, and a bound for types that contain themselves.
-DEEPEST = 16
+DEEPEST = 48
 
 
 def functions(address):
@@ -59,28 +59,45 @@ def is_rust(address):
 
 
 def find(value, name):
-    """The address of the C object called `name` that a value of Rust or C is, refers to, or holds."""
-    nearest = [value]
-    seen = set()
+    """The C objects called `name` that a value of Rust or C is, refers to, or holds: for each address
+    the way to it, which is the fields of the module's own types."""
+    found, seen, nearest = {}, set(), [((), value)]
     for _ in range(DEEPEST):
         below = []
-        for value in nearest:
-            of = value.type.strip_typedefs()
-            if of.code in (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_REF):
-                target = of.target().strip_typedefs()
-                if target.code in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION) and int(value) != 0:
-                    below.append(value.dereference())
-            elif of.code in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION) and of.sizeof:
-                if last_name(of) == name and value.address is not None:
-                    return int(value.address)
-                at = (str(of), str(value.address))
-                # What is in C's own objects is not ours.
-                if at in seen or "::bindings" in str(of) or "::" not in str(of) and nearest != [value]:
-                    continue
-                seen.add(at)
-                below += [value[field] for field in of.fields() if field.name]
+        for way, value in nearest:
+            try:
+                below += inside(way, value, name, found, seen)
+            except gdb.MemoryError:
+                # Of a variant that is not this one.
+                pass
         nearest = below
-    raise gdb.GdbError("there is no {} in it".format(name))
+    return found
+
+
+def inside(way, value, name, found, seen):
+    """What is one step nearer: the target of a pointer, the fields of a structure."""
+    of = value.type.strip_typedefs()
+    if of.code in (gdb.TYPE_CODE_PTR, gdb.TYPE_CODE_REF):
+        target = of.target().strip_typedefs()
+        is_object = target.code in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION)
+        return [(way, value.dereference())] if is_object and int(value) else []
+    if of.code not in (gdb.TYPE_CODE_STRUCT, gdb.TYPE_CODE_UNION) or not of.sizeof:
+        return []
+    if last_name(of) == name and value.address is not None:
+        found.setdefault(int(value.address), way)
+        return []
+    at = (str(of), str(value.address))
+    # C's objects refer to others that are not the module's, and so do the parts of lkm.
+    if at in seen or "::" not in str(of) or "::bindings::" in str(of).split("<")[0]:
+        return []
+    seen.add(at)
+    fields = [field for field in of.fields() if field.name]
+    # Its lock is lkm's own.
+    if str(of).startswith("lkm::source::Startable<"):
+        fields = [field for field in fields if field.name == "object"]
+    if is_modules_own(str(of)) and not str(of).split("<")[0].endswith(("::Some", "::Ok")):
+        return [(way + (field.name,), value[field]) for field in fields]
+    return [(way, value[field]) for field in fields]
 
 
 def last_name(of):
@@ -90,9 +107,26 @@ def last_name(of):
 
 
 def evaluate(expression, name):
-    """The C object called `name` that an expression, of Rust or of C, leads to."""
-    if not expression.strip():
-        raise gdb.GdbError("give an expression with a {} in it".format(name))
-    address = find(gdb.parse_and_eval(expression), name)
+    """The C objects called `name` in what an expression, of Rust or of C, leads to; the name of a module
+    is one for all that it has. As (way, object)."""
+    expression = expression.strip()
+    if not expression:
+        raise gdb.GdbError("give an expression with a {} in it, or the name of a module".format(name))
+    try:
+        value = gdb.parse_and_eval(expression)
+    except gdb.error:
+        with kernel.in_("rust"):
+            value = gdb.parse_and_eval("{}::_::__SLOT".format(expression)) if is_module(expression) else None
+        if value is None:
+            raise
+    if value.is_optimized_out:
+        raise gdb.GdbError("{} is optimized out here; give the module's name".format(expression))
+    found = find(value, name)
+    if not found:
+        raise gdb.GdbError("there is no {} in {}".format(name, expression))
     with kernel.in_c():
-        return kernel.at(address, "struct " + name)
+        return [(".".join(way), kernel.at(at, "struct " + name)) for at, way in found.items()]
+
+
+def is_module(name):
+    return any(str(objfile.filename).endswith("/{}.ko".format(name)) for objfile in gdb.objfiles())

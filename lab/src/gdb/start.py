@@ -46,7 +46,7 @@ def start():
     if where == "init":
         loader.stop_in_init = True
     else:
-        gdb.execute("tbreak " + where)
+        gdb.execute("break " + where)
     gdb.execute("continue")
     if not kernel.is_there():
         raise gdb.GdbError("the guest ended, and never came to " + where)

@@ -53,7 +53,8 @@ class Task:
     def stack(self):
         """The lowest address of its stack, and the end."""
         lowest = int(self.task["stack"])
-        return lowest, lowest + gdb.lookup_type("union thread_union").sizeof
+        # That of the first thread is of the same size.
+        return lowest, lowest + kernel.address_of("__end_init_task") - kernel.address_of("__start_init_task")
 
     def registers(self):
         """Those of the user's, which are at the end of the stack."""
@@ -103,9 +104,9 @@ def running(cpu):
         frame_before.select()
 
 
-def table(rows):
+def table(tasks):
     """Threads, one a line."""
-    return columns([["PID", "COMMAND", "", "CALL", "IN"]] + rows)
+    return columns([["PID", "COMMAND", "", "CALL", "IN"]] + [task.row() for task in tasks])
 
 
 def columns(rows):

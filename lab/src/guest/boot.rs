@@ -36,7 +36,7 @@ pub(super) const QEMU_LINE: &str = "qemu.txt";
 const SHOWN: usize = 120;
 
 /// How often it is looked whether QEMU has ended.
-const POLL: Duration = Duration::from_millis(50);
+pub(super) const POLL: Duration = Duration::from_millis(50);
 /// How long QEMU may take to end when it is told to.
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -1,7 +1,7 @@
 //! A guest that a debugger looks into: it waits for the debugger, and ends with it.
 
 use super::boot::{
-    contents, end_qemu, fds, has_panic, machine, need_qemu, print_line, start_with_ports, tell,
+    contents, end_qemu, fds, has_panic, machine, need_qemu, print_line, start_with_ports, tell, POLL,
 };
 use super::ports::{self, PORTS};
 use super::qemu::{self, Console};
@@ -13,10 +13,14 @@ use anyhow::{bail, Context, Result};
 use nix::sys::signal::Signal;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A socket of the run's folder.
 const SOCKET: &str = "gdb.sock";
+
+/// How long a debugger may take to see that its guest is gone.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The debugger to start.
 pub struct Debugger<'a> {
@@ -79,6 +83,11 @@ pub fn debug(options: &Options, command: &run::Command, debugger: &Debugger) -> 
         Some(&gdb),
     )?;
     if seen.timed_out {
+        // A script ends at once, now that there is no guest; a signal would come into the middle of that.
+        let patience = Instant::now() + PATIENCE;
+        while gdb.try_wait()?.is_none() && Instant::now() < patience {
+            thread::sleep(POLL);
+        }
         end_qemu(&mut gdb)?;
         tell(End::TimedOut, debugger.limit, &folder)?;
         return Ok(End::TimedOut.code());
