@@ -5,6 +5,10 @@ import os
 import gdb
 
 import kernel
+import rust
+
+# The bytes of one.
+INSTRUCTION = 4
 
 
 class Loader(gdb.Breakpoint):
@@ -29,9 +33,18 @@ class Loader(gdb.Breakpoint):
 
 
 class InInit(gdb.Breakpoint):
-    """Stops in a module's init function, once."""
+    """Stops in a module's init function, once: in the module's own, if it is one in Rust, which is
+    inlined into what C calls."""
 
     def __init__(self, address):
+        block = gdb.block_for_pc(address)
+        if block is not None:
+            for at in range(address, block.end, INSTRUCTION):
+                # At a line of its own, and not of what is inlined there in turn.
+                name = next((name for name, _ in rust.functions(at)), "")
+                if rust.is_modules_own(name) and name.endswith("::init"):
+                    address = at
+                    break
         super().__init__("*{:#x}".format(address), temporary=True)
 
 
