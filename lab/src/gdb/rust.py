@@ -114,13 +114,14 @@ def evaluate(expression, name):
         raise gdb.GdbError("give an expression with a {} in it, or the name of a module".format(name))
     try:
         value = gdb.parse_and_eval(expression)
-    except gdb.error:
+        if value.is_optimized_out:
+            raise gdb.error("value has been optimized out")
+    except gdb.error as error:
+        if not is_module(expression):
+            hint = "; try `up`, or the module's name" if "optimized out" in str(error) else ""
+            raise gdb.GdbError("{}: {}{}".format(expression, error, hint))
         with kernel.in_("rust"):
-            value = gdb.parse_and_eval("{}::_::__SLOT".format(expression)) if is_module(expression) else None
-        if value is None:
-            raise
-    if value.is_optimized_out:
-        raise gdb.GdbError("{} is optimized out here; give the module's name".format(expression))
+            value = gdb.parse_and_eval("{}::_::__SLOT".format(expression))
     found = find(value, name)
     if not found:
         raise gdb.GdbError("there is no {} in {}".format(name, expression))

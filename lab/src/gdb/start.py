@@ -15,6 +15,7 @@ def start():
     with open(os.path.join(FOLDER, "session.json")) as file:
         session = json.load(file)
     gdb.execute("set pagination off")
+    # The guest is there for this session only.
     gdb.execute("set confirm off")
     # Names of functions in modules that are not there yet are for later.
     gdb.execute("set breakpoint pending on")
@@ -47,14 +48,18 @@ def start():
         loader.stop_in_init = True
     else:
         gdb.execute("break " + where)
-    gdb.execute("continue")
+    try:
+        gdb.execute("continue")
+    except gdb.error:
+        # That is what the end of the guest may be.
+        if kernel.is_there():
+            raise
     if not kernel.is_there():
         raise gdb.GdbError("the guest ended, and never came to " + where)
 
 
 try:
     start()
-    gdb.execute("set confirm on")
 except gdb.GdbError as error:
     gdb.write("lab: {}\n".format(error), gdb.STDERR)
     gdb.execute("quit 1")

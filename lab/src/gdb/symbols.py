@@ -38,14 +38,17 @@ class InInit(gdb.Breakpoint):
 
     def __init__(self, address):
         block = gdb.block_for_pc(address)
-        if block is not None:
-            for at in range(address, block.end, INSTRUCTION):
-                # At a line of its own, and not of what is inlined there in turn.
-                name = next((name for name, _ in rust.functions(at)), "")
-                if rust.is_modules_own(name) and name.endswith("::init"):
-                    address = at
-                    break
-        super().__init__("*{:#x}".format(address), temporary=True)
+        places = range(address, block.end, INSTRUCTION) if block is not None else []
+        inits = [(at, names) for at, names in ((at, own_inits(at)) for at in places) if any(names)]
+        # Best at a line of its own, and not of what is inlined there in turn.
+        best = [at for at, names in inits if names[0]] + [at for at, _ in inits] + [address]
+        super().__init__("*{:#x}".format(best[0]), temporary=True)
+
+
+def own_inits(address):
+    """Of the functions at an address, which is a module's own init."""
+    names = [name for name, _ in rust.functions(address)]
+    return [rust.is_modules_own(name) and name.endswith("::init") for name in names]
 
 
 def load(path, sections):

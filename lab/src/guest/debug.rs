@@ -88,7 +88,9 @@ pub fn debug(options: &Options, command: &run::Command, debugger: &Debugger) -> 
         while gdb.try_wait()?.is_none() && Instant::now() < patience {
             thread::sleep(POLL);
         }
-        end_qemu(&mut gdb)?;
+        if gdb.try_wait()?.is_none() {
+            end_qemu(&mut gdb)?;
+        }
         tell(End::TimedOut, debugger.limit, &folder)?;
         return Ok(End::TimedOut.code());
     }

@@ -55,8 +55,14 @@ Examples:
   lab gdb --stop modules/hello.rs:40 -- insmod /modules/hello.ko";
 
 const GDB: &str = "gdb-multiarch";
+/// That of which the stacks and registers of threads are known in lab/src/gdb.
+const ARCH: &str = "arm64";
 
 pub fn main(mut args: Args) -> Result<u8> {
+    let arch = args.options.arch().name;
+    if arch != ARCH {
+        bail!("--arch {arch}: lab gdb is for guests of {ARCH} only");
+    }
     let batch = args.batch.as_deref().map(batch_file).transpose()?;
     if find_program(GDB).is_none() {
         bail!("no {GDB} on PATH; on Debian 12: apt install {GDB}");
@@ -75,7 +81,7 @@ pub fn main(mut args: Args) -> Result<u8> {
     let mut modules = Vec::new();
     if !args.options.dry_run {
         if !args.options.names_modules() && cache::given_modules().is_none() {
-            build_modules(&kdir, args.options.arch().name)?;
+            build_modules(&kdir, arch)?;
         }
         modules = args.options.modules(&args.options.kernel()?)?;
         args.options.name_modules(strip(&modules, stripped.path())?);
