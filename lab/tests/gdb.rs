@@ -73,7 +73,7 @@ fn it_stops_in_a_modules_init_in_a_programs_read_and_in_the_timer() {
     let commands = "\
         backtrace 1\n\
         continue\n\
-        backtrace 3\n\
+        backtrace 6\n\
         continue\n\
         continue\n\
         backtrace 1\n\
@@ -205,10 +205,19 @@ fn the_commands_tell_who_waits_who_holds_what_runs_and_what_is_to_come() {
     let waiters = later.split(": waiting: 2\n").nth(1).unwrap();
     let waiters: Vec<&str> = waiters.lines().skip(1).take(2).collect();
     let is_there = |parts: [&str; 4]| {
-        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        waiters.iter().any(|line| words(line)[1..].join(" ") == parts.join(" ").trim())
+        let words = |line: &str| {
+            line.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        waiters
+            .iter()
+            .any(|line| words(line)[1..].join(" ") == parts.join(" ").trim())
     };
-    assert!(is_there(["dd", "S", "read(0, simrupt)", "simrupt::Reader::read"]), "{later}");
+    assert!(
+        is_there(["dd", "S", "read(0, simrupt)", "simrupt::Reader::read"]),
+        "{later}"
+    );
     assert!(is_there(["simrupt", "S", "ppoll", ""]), "{later}");
 }
 
@@ -218,7 +227,10 @@ fn a_stop_that_is_not_reached_and_a_command_that_fails_are_its_status() {
     let (status, text) = batch(&nowhere, "echo reached\\n\n", "echo from the guest");
     assert_eq!(status, Some(1), "{text}");
     let said = "lab: the guest ended, and never came to simrupt::Handler::tock";
-    assert!(text.contains(said) && text.contains("from the guest"), "{text}");
+    assert!(
+        text.contains(said) && text.contains("from the guest"),
+        "{text}"
+    );
     assert!(!text.contains("reached"), "{text}");
 
     let (status, text) = batch(&[], "print no_such_variable\necho later\\n\n", "true");
@@ -229,7 +241,10 @@ fn a_stop_that_is_not_reached_and_a_command_that_fails_are_its_status() {
     let commands = "lab-mutex\n";
     let (status, text) = batch(&[], commands, "true");
     assert_eq!(status, Some(1), "{text}");
-    assert!(text.contains("give an expression with a mutex in it"), "{text}");
+    assert!(
+        text.contains("give an expression with a mutex in it"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -239,13 +254,28 @@ fn ctrl_c_stops_the_guest_and_the_end_of_gdb_is_its_end() {
     let [mut master, slave] =
         [terminal.master, terminal.slave].map(|fd| unsafe { File::from_raw_fd(fd) });
     let word = format!("test={}", std::process::id());
-    let lab = gdb(&["--append", &word, "--", "sh", "-c", "echo the guest is up; exec sleep 10000"]);
+    let lab = gdb(&[
+        "--append",
+        &word,
+        "--",
+        "sh",
+        "-c",
+        "echo the guest is up; exec sleep 10000",
+    ]);
     let mut session = Command::new("setsid");
-    session.args(["-c", "-w"]).arg(lab.get_program()).args(lab.get_args());
+    session
+        .args(["-c", "-w"])
+        .arg(lab.get_program())
+        .args(lab.get_args());
     let slaves = [slave.try_clone().unwrap(), slave.try_clone().unwrap()].map(Stdio::from);
     let [out, err] = slaves;
     session.env("RLKM_ARCH", "arm64").env("TERM", "dumb");
-    let mut child = session.stdin(slave).stdout(out).stderr(err).spawn().unwrap();
+    let mut child = session
+        .stdin(slave)
+        .stdout(out)
+        .stderr(err)
+        .spawn()
+        .unwrap();
     drop(session);
     let mut seen = String::new();
     let mut until = |master: &mut File, text: &str| {
@@ -277,7 +307,10 @@ fn a_run_that_takes_too_long_is_ended_with_all_that_it_started() {
     let options = ["--append", &word, "--timeout", "8"];
     let (status, text) = batch(&options, "continue\n", "sleep 10000");
     assert_eq!(status, Some(124), "{text}");
-    assert!(text.contains("time-out: the run took longer than 8 s"), "{text}");
+    assert!(
+        text.contains("time-out: the run took longer than 8 s"),
+        "{text}"
+    );
     assert_eq!(guests(&word), 0);
 }
 
@@ -293,14 +326,26 @@ fn what_is_missing_is_said_before_anything_is_started() {
         text
     };
     let text = run(gdb(&[]).env("PATH", path));
-    assert!(text.contains("no gdb-multiarch on PATH") && text.contains("apt install"), "{text}");
+    assert!(
+        text.contains("no gdb-multiarch on PATH") && text.contains("apt install"),
+        "{text}"
+    );
     let text = run(&mut gdb(&["--batch", "no-such.gdb"]));
-    assert!(text.contains("--batch no-such.gdb: cannot be read"), "{text}");
+    assert!(
+        text.contains("--batch no-such.gdb: cannot be read"),
+        "{text}"
+    );
     let text = run(&mut gdb(&["--arch", "x86_64"]));
     assert!(text.contains("arm64"), "{text}");
     let text = run(&mut gdb(&["--image", "vmlinux"]));
-    assert!(text.contains("--image vmlinux") && text.contains("--kdir"), "{text}");
+    assert!(
+        text.contains("--image vmlinux") && text.contains("--kdir"),
+        "{text}"
+    );
     let mut other = Command::new(env!("CARGO_BIN_EXE_lab"));
     let text = run(other.args(["gdb", "--arch", "arm64", "--kdir", path]));
-    assert!(text.contains("has no vmlinux") && text.contains("make tree VARIANT=trace"), "{text}");
+    assert!(
+        text.contains("has no vmlinux") && text.contains("make tree VARIANT=trace"),
+        "{text}"
+    );
 }

@@ -21,10 +21,10 @@ descriptor that watches it."""
     def invoke(self, argument, from_tty):
         queues = rust.evaluate(argument, "wait_queue_head")
         with kernel.in_c():
-            for way, queue in queues:
+            for name, queue in queues:
                 tasks = [task for entry in queue_entries(queue) for task in waiting(entry)]
                 waiters = "waiting: {}".format(len(tasks)) if tasks else "nobody waits"
-                gdb.write("{}: {}\n".format(named(way, queue), waiters))
+                gdb.write("{}: {}\n".format(named(name, queue), waiters))
                 if tasks:
                     gdb.write(table(tasks))
 
@@ -61,9 +61,9 @@ lab-mutex LOCK: LOCK is an expression of Rust or C with a mutex in it, as self.d
     def invoke(self, argument, from_tty):
         mutexes = rust.evaluate(argument, "mutex")
         with kernel.in_c():
-            for way, mutex in mutexes:
+            for name, mutex in mutexes:
                 owner = kernel.unsigned(mutex["owner"]["counter"]) & ~self.FLAGS
-                gdb.write("{}: {}\n".format(named(way, mutex), "held by" if owner else "free"))
+                gdb.write("{}: {}\n".format(named(name, mutex), "held by" if owner else "free"))
                 if owner:
                     gdb.write(table([Task(kernel.at(owner, "struct task_struct"))]))
                 waiters = list(entries(mutex["wait_list"], "struct mutex_waiter", "list"))
@@ -235,8 +235,8 @@ def text(array):
     return array.string(errors="replace")
 
 
-def named(way, value):
-    return "{} at {:#x}".format(way or value.type.tag, int(value.address))
+def named(name, value):
+    return "{} at {:#x}".format(name, int(value.address))
 
 
 def register():

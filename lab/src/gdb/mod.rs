@@ -38,7 +38,10 @@ impl Session {
             vmlinux: whole(&kdir.join("vmlinux"))?,
             // It knows its tree by the name under which it is called.
             scripts: whole(kdir)?.join("vmlinux-gdb.py"),
-            modules: modules.iter().map(|path| whole(path)).collect::<Result<_>>()?,
+            modules: modules
+                .iter()
+                .map(|path| whole(path))
+                .collect::<Result<_>>()?,
             stop: stop.map(str::to_owned),
         })
     }

@@ -108,12 +108,12 @@ def last_name(of):
 
 def evaluate(expression, name):
     """The C objects called `name` in what an expression, of Rust or of C, leads to; the name of a module
-    is one for all that it has. As (way, object)."""
+    is one for all that it has. Each is (what to call it, object)."""
     expression = expression.strip()
     if not expression:
         raise gdb.GdbError("give an expression with a {} in it, or the name of a module".format(name))
     try:
-        value = gdb.parse_and_eval(expression)
+        value = value_of(expression)
         if value.is_optimized_out:
             raise gdb.error("value has been optimized out")
     except gdb.error as error:
@@ -126,7 +126,35 @@ def evaluate(expression, name):
     if not found:
         raise gdb.GdbError("there is no {} in {}".format(name, expression))
     with kernel.in_c():
-        return [(".".join(way), kernel.at(at, "struct " + name)) for at, way in found.items()]
+        objects = [(way, kernel.at(at, "struct " + name)) for at, way in found.items()]
+    return [(".".join(way) or expression, value) for way, value in objects]
+
+
+def value_of(expression):
+    """The value of an expression; in `a.b.c`, unlike in gdb's own, as through Rust's Deref."""
+    path = re.match(r"&?\s*([\w:$]+)((?:\.\w+)+)$", expression)
+    if path is None:
+        return gdb.parse_and_eval(expression)
+    value = gdb.parse_and_eval(path.group(1))
+    for name in path.group(2).split(".")[1:]:
+        value = member(value, name)
+    return value
+
+
+def member(value, name):
+    """A field of a structure, or of what it refers to."""
+    nearest, of = [value], value.type
+    for _ in range(DEEPEST):
+        below = []
+        for value in nearest:
+            kind = value.type.strip_typedefs()
+            is_struct = kind.code == gdb.TYPE_CODE_STRUCT
+            if is_struct and any(field.name == name for field in kind.fields()):
+                return value[name]
+            if not is_struct or not is_modules_own(str(kind)):
+                below += [value for _, value in inside((), value, None, {}, set())]
+        nearest = below
+    raise gdb.error("there is no {} in {}".format(name, of))
 
 
 def is_module(name):

@@ -1,7 +1,8 @@
 //! A guest that a debugger looks into: it waits for the debugger, and ends with it.
 
 use super::boot::{
-    contents, end_qemu, fds, has_panic, machine, need_qemu, print_line, start_with_ports, tell, POLL,
+    contents, end_qemu, fds, has_panic, machine, need_qemu, print_line, start_with_ports, tell,
+    POLL,
 };
 use super::ports::{self, PORTS};
 use super::qemu::{self, Console};
@@ -63,7 +64,9 @@ pub fn debug(options: &Options, command: &run::Command, debugger: &Debugger) -> 
         qemu::end_with_lab(&mut command, Signal::SIGTERM);
         let program = command.get_program().to_owned();
         let name = program.to_string_lossy();
-        command.spawn().with_context(|| format!("cannot run {name}"))
+        command
+            .spawn()
+            .with_context(|| format!("cannot run {name}"))
     });
     let mut gdb = match started {
         Ok(gdb) => gdb,

@@ -1,8 +1,8 @@
 //! A guest: the machine, what is in it, and what goes between it and the lab.
 
 mod boot;
-mod debug;
 pub mod busybox;
+mod debug;
 pub mod elf;
 mod end;
 pub mod initramfs;
