@@ -12,7 +12,8 @@
 ## RUSTC= BINDGEN= LLVM= CROSS_COMPILE=   instead of what the tree was built with
 ## LTO=               n: modules are linked of objects, and not as bitcode: see `make how`
 ## CARGO=             for host and guest programs, instead of /usr/bin/cargo
-## MODULE= STOP=init  of `make gdb`: which module, and where it stops first
+## MODULE= STOP=init RUN=   of `make gdb`: which module; where it stops first; a shell's command that the
+##                    guest runs when the module is loaded, as 'simrupt --count 9': without one, it waits
 ## NODE= SEED=        of `make torture`: one node only; the calls that this seed makes
 ## CALLS=1000000 CYCLES=1000   of `make torture`: how many, for each node
 ## INSTALL_MOD_PATH=  the folder into which modules_install puts lib/modules
@@ -41,7 +42,7 @@ goals := $(MAKECMDGOALS)
 given := CURDIR HOME XDG_CACHE_HOME ARCH VARIANT CPUS KDIR RUSTC BINDGEN LLVM CROSS_COMPILE LIBCLANG_PATH \
 	LTO CARGO LINUX_SOURCE RLKM_BUSYBOX KBUILD_EXTRA_SYMBOLS \
 	$(if $(filter torture%,$(goals)),NODE SEED CALLS CYCLES) \
-	$(if $(filter gdb,$(goals)),MODULE STOP) \
+	$(if $(filter gdb,$(goals)),MODULE STOP RUN) \
 	$(if $(filter install-lab,$(goals)),PREFIX DESTDIR) \
 	$(if $(filter modules_install,$(goals)),INSTALL_MOD_PATH INSTALL_MOD_DIR MODLIB DESTDIR) \
 	$(foreach tool,CC LD AR NM OBJCOPY OBJDUMP READELF STRIP HOSTCC C CHECK,$(if $(call on_command_line,$(tool)),$(tool)))
@@ -154,10 +155,9 @@ demo: modules userland ## load every module in a guest, try the nodes, unload
 shell: modules userland ## a shell in a guest that has all modules and programs
 	@$(find_kdir) && $(lab) shell --arch $(ARCH) --kdir "$$kdir"
 
-# The program of the same name, if there is one, has the module do something.
-gdb: modules userland ## gdb in a guest that loads MODULE; stops in its init, or at STOP
-	@$(find_kdir) && $(lab) gdb --arch $(ARCH) --kdir "$$kdir" --stop $(call quoted,$(or $(STOP),init)) -- \
-		sh -c 'insmod "/modules/$$0.ko" && exec sh' $(MODULE)
+gdb: modules userland ## gdb, in a guest that loads MODULE; stops in its init, or at STOP
+	@$(find_kdir) && $(lab) gdb --arch $(ARCH) --kdir "$$kdir" --stop $(call quoted,$(or $(value STOP),init)) -- \
+		sh -c 'insmod "/modules/$$0.ko" && eval "$$1"' $(MODULE) $(call quoted,$(or $(value RUN),sleep 1000000))
 
 # Kbuild then makes the modules in tests/modules, too.
 host-tests debug-tests guest-tests test-%: export TESTS = y

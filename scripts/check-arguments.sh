@@ -89,11 +89,13 @@ can_be_made() {
 	[ -w "$above" ] || fail "$1 cannot be written; give another, or be root"
 }
 
-home= has_checker= has_kdir= installs= installs_modules= destdir= prefix=/usr/local
+home= has_module= debugs= has_checker= has_kdir= installs= installs_modules= destdir= prefix=/usr/local
 for argument; do
 	case $argument in
 	HOME=*) home=${argument#*=} ;;
 	CHECK=?*) has_checker=yes ;;
+	MODULE=?*) has_module=yes ;;
+	gdb) debugs=yes ;;
 	KDIR=?*) has_kdir=yes ;;
 	install-lab) installs=yes ;;
 	modules_install) installs_modules=yes ;;
@@ -144,6 +146,14 @@ for argument; do
 		*[!0-9,]* | *,,* | *,0*)
 			fail "CPUS=$(shown "$value") is no list of numbers of CPUs, as in CPUS=1,4" ;;
 		esac
+		;;
+	MODULE=*)
+		case $value in
+		*[!A-Za-z0-9_-]*) known= ;;
+		*) known=modules/$value.rs ;;
+		esac
+		[ -n "$known" ] && [ -f "$known" ] ||
+			fail "MODULE=$(shown "$value"): no such module; it is a file of modules/, as in MODULE=simrupt"
 		;;
 	NODE=*)
 		case $value in
@@ -253,6 +263,9 @@ for argument; do
 	esac
 	echo "$name=$result"
 done
+if [ -n "$debugs" ] && [ -z "$has_module" ]; then
+	fail 'make gdb looks into a module; say which, as in make gdb MODULE=simrupt'
+fi
 if [ -n "$installs" ]; then
 	can_be_made "PREFIX=$prefix${destdir:+ in DESTDIR=$destdir}" "$destdir$prefix"
 	echo "PREFIX=$prefix"

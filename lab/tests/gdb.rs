@@ -1,10 +1,10 @@
 //! `lab gdb`, with a real gdb and real guests of the tree in RLKM_KDIR, which `make VARIANT=trace` has
 //! made, as it has the modules and programs.
 
-use std::fs;
-use std::fs::File;
+use nix::poll::{poll, PollFd, PollFlags};
+use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::os::unix::io::FromRawFd;
+use std::os::unix::io::{AsRawFd, FromRawFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -281,6 +281,11 @@ fn ctrl_c_stops_the_guest_and_the_end_of_gdb_is_its_end() {
     let mut until = |master: &mut File, text: &str| {
         let mut buffer = [0; 4096];
         while !seen.contains(text) {
+            let ready = poll(
+                &mut [PollFd::new(master.as_raw_fd(), PollFlags::POLLIN)],
+                60_000,
+            );
+            assert_eq!(ready, Ok(1), "no {text:?} in {seen}");
             let n = master.read(&mut buffer).unwrap();
             seen.push_str(&String::from_utf8_lossy(&buffer[..n]));
         }
