@@ -1,6 +1,7 @@
 //! `lab gdb`, with a real gdb and real guests of the tree in RLKM_KDIR, which `make VARIANT=trace` has
 //! made, as it has the modules and programs.
 
+use nix::fcntl::{fcntl, FcntlArg, FdFlag};
 use nix::poll::{poll, PollFd, PollFlags};
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -253,6 +254,9 @@ fn ctrl_c_stops_the_guest_and_the_end_of_gdb_is_its_end() {
     // SAFETY: both were opened just now, and nobody else knows them.
     let [mut master, slave] =
         [terminal.master, terminal.slave].map(|fd| unsafe { File::from_raw_fd(fd) });
+    // A test that fails hangs up.
+    let close = FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC);
+    fcntl(master.as_raw_fd(), close).unwrap();
     let word = format!("test={}", std::process::id());
     let lab = gdb(&[
         "--append",

@@ -29,6 +29,8 @@ pub struct Debugger<'a> {
     pub command: &'a dyn Fn(&Folder, &Path) -> Result<Command>,
     /// After this time both are ended.
     pub limit: Option<Duration>,
+    /// What it gets should the lab end first.
+    pub signal: Signal,
 }
 
 /// Starts a guest that waits, and the debugger, which has the lab's own streams. The guest's command
@@ -61,7 +63,7 @@ pub fn debug(options: &Options, command: &run::Command, debugger: &Debugger) -> 
     // Of which the end of QEMU is to be the end.
     drop(theirs);
     let started = (debugger.command)(&folder, &socket).and_then(|mut command| {
-        qemu::end_with_lab(&mut command, Signal::SIGTERM);
+        qemu::end_with_lab(&mut command, debugger.signal);
         let program = command.get_program().to_owned();
         let name = program.to_string_lossy();
         command

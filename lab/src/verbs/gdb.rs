@@ -111,6 +111,11 @@ pub fn main(mut args: Args) -> Result<u8> {
             Some(_) => args.options.timeout(Some(&args.options.kernel()?)),
             None => args.options.timeout(None),
         },
+        // On a terminal, gdb is to leave it as it found it; in a script, it may crash of that.
+        signal: match &batch {
+            Some(_) => Signal::SIGKILL,
+            None => Signal::SIGTERM,
+        },
     };
     let command = run::Command {
         no_stdin: true,
