@@ -5,7 +5,8 @@
 
 ## ARCH=arm64         the guest's architecture: arm64 or x86_64; that of KDIR, if this is given
 ## VARIANT=plain      the lab's kernel: plain, or debug (lockdep, KASAN, kmemleak, injected faults), as
-##                    `make torture` on arm64 has it if nothing else is said
+##                    `make torture` on arm64 has it if nothing else is said, or trace (what gdb and
+##                    tracers need), as `make gdb` has it
 ## CPUS=1,2,4         with how many CPUs the guests are tested, each; 2 with VARIANT=debug
 ## KERNEL=            instead of VARIANT, one of Debian's own kernels: stock, cloud, or of a release, as in
 ##                    stock:6.1.0-57; it is downloaded, and nothing is installed
@@ -13,6 +14,8 @@
 ## RUSTC= BINDGEN= LLVM= CROSS_COMPILE=   instead of what the tree was built with
 ## LTO=               n: modules are linked of objects, and not as bitcode: see `make how`
 ## CARGO=             for host and guest programs, instead of /usr/bin/cargo
+## MODULE= STOP=init RUN=   of `make gdb`: which module; where it stops first; a shell's command that the
+##                    guest runs when the module is loaded, as 'simrupt --count 9': without one, it waits
 ## NODE= SEED=        of `make torture`: one node only; the calls that this seed makes
 ## CALLS=1000000 CYCLES=1000   of `make torture`: how many, for each node
 ## INSTALL_MOD_PATH=  the folder into which modules_install puts lib/modules
@@ -41,6 +44,7 @@ goals := $(MAKECMDGOALS)
 given := CURDIR HOME XDG_CACHE_HOME ARCH VARIANT KERNEL CPUS KDIR RUSTC BINDGEN LLVM CROSS_COMPILE LIBCLANG_PATH \
 	LTO CARGO LINUX_SOURCE RLKM_BUSYBOX KBUILD_EXTRA_SYMBOLS \
 	$(if $(filter torture%,$(goals)),NODE SEED CALLS CYCLES) \
+	$(if $(filter gdb,$(goals)),MODULE STOP RUN) \
 	$(if $(filter install-lab,$(goals)),PREFIX DESTDIR) \
 	$(if $(filter modules_install,$(goals)),INSTALL_MOD_PATH INSTALL_MOD_DIR MODLIB DESTDIR) \
 	$(foreach tool,CC LD AR NM OBJCOPY OBJDUMP READELF STRIP HOSTCC C CHECK,$(if $(call on_command_line,$(tool)),$(tool)))
@@ -57,7 +61,8 @@ endif
 
 $(foreach argument,$(filter-out fine,$(arguments)),$(eval override export $(argument)))
 override ARCH := $(or $(ARCH),arm64)
-override VARIANT := $(or $(VARIANT),$(if $(filter torture-arm64,$(goals:=-$(ARCH))),debug,plain))
+override VARIANT := $(or $(VARIANT),$(if $(filter torture-arm64,$(goals:=-$(ARCH))),debug),$(if \
+	$(filter gdb,$(goals)),trace),plain)
 # Which kernel, and what it is for.
 kernel := $(or $(KERNEL),$(VARIANT))
 kind := $(if $(KERNEL),stock,$(VARIANT))
@@ -129,7 +134,8 @@ find_kdir := kdir='$(KDIR)'; { [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(A
 .NOTPARALLEL:
 .PHONY: modules modules_install clean demo test check bench lint host-tests clippy-modules \
 	check-all clang-15 hardening engine-programs engines check-panics check-link compile-fail unsafe guest-tests \
-	debug-tests bench-program miri torture shell setup packages tree kdir image how lab install-lab userland help
+	debug-tests trace-tests bench-program miri torture shell gdb setup packages tree kdir image how lab install-lab \
+	userland help
 
 # --- modules: Kbuild and nothing else, if KDIR is given ----------------------
 
@@ -158,20 +164,26 @@ demo: modules userland ## load every module in a guest, try the nodes, unload
 shell: modules userland ## a shell in a guest that has all modules and programs
 	@$(find_kdir) && $(lab) shell --arch $(ARCH) --kdir "$$kdir"
 
+gdb: modules userland ## gdb, in a guest that loads MODULE; stops in its init, or at STOP
+	@$(find_kdir) && $(lab) gdb --arch $(ARCH) --kdir "$$kdir" --stop $(call quoted,$(or $(value STOP),init)) -- \
+		sh -c 'insmod "/modules/$$0.ko" && eval "$$1"' $(MODULE) $(call quoted,$(or $(value RUN),sleep 1000000))
+
 # Kbuild then makes the modules in tests/modules, too.
 host-tests debug-tests guest-tests test-%: export TESTS = y
 
 # What runs on the host is the same with any kernel.
 on_host_arm64_plain := lint unsafe host-tests clippy-modules compile-fail
 on_host_arm64_debug := debug-tests
-test: $(on_host_$(ARCH)_$(kind)) guest-tests ## all checks, and all tests in guests; with VARIANT=debug or ARCH=x86_64 those in guests
+on_host_arm64_trace := trace-tests
+# With tracers there, modules do nothing else than without.
+test: $(on_host_$(ARCH)_$(kind)) $(if $(filter trace,$(kind)),,guest-tests) ## all checks, and all tests in guests; with another kernel or ARCH=x86_64 those in guests
 
 # One kernel's failure says nothing of the others.
-check: ## `make test`, and the guests' tests on the debug kernel and on x86_64
+check: ## `make test`, the guests' tests on the debug kernel and on x86_64, the lab's on the trace kernel
 	@rm -f target/suites/results.json
 	$(also)@failed=; \
 	for kernel in 'ARCH=arm64 VARIANT=plain CPUS=1,4' 'ARCH=arm64 VARIANT=debug CPUS=2' \
-			'ARCH=x86_64 VARIANT=plain CPUS=2'; do \
+			'ARCH=arm64 VARIANT=trace' 'ARCH=x86_64 VARIANT=plain CPUS=2'; do \
 		$(MAKE_COMMAND) --no-print-directory test $$kernel || failed="$$failed, $$kernel"; \
 	done; \
 	$(lab) suites --table && \
@@ -289,6 +301,10 @@ miri: ## what lkm gives C pointers to, under Miri: docs/reliability.md
 # What the lab does with a debug kernel only.
 debug-tests: lab modules
 	@$(find_kdir) && RLKM_KDIR="$$kdir" $(cargo) test --locked -p lab --test debug_kernel
+
+# What it does with the kernel for debuggers.
+trace-tests: lab modules userland
+	@$(find_kdir) && RLKM_KDIR="$$kdir" $(cargo) test --locked -p lab --test gdb
 
 setup: ## install what building needs: Debian packages and bindgen
 	@$(not_make) scripts/setup.sh

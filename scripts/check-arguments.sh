@@ -89,12 +89,14 @@ can_be_made() {
 	[ -w "$above" ] || fail "$1 cannot be written; give another, or be root"
 }
 
-home= has_arch= has_checker= has_kdir= installs= installs_modules= destdir= prefix=/usr/local
+home= has_arch= has_module= debugs= has_checker= has_kdir= installs= installs_modules= destdir= prefix=/usr/local
 for argument; do
 	case $argument in
 	ARCH=?*) has_arch=yes ;;
 	HOME=*) home=${argument#*=} ;;
 	CHECK=?*) has_checker=yes ;;
+	MODULE=?*) has_module=yes ;;
+	gdb) debugs=yes ;;
 	KDIR=?*) has_kdir=yes ;;
 	install-lab) installs=yes ;;
 	modules_install) installs_modules=yes ;;
@@ -134,8 +136,8 @@ for argument; do
 		;;
 	VARIANT=*)
 		case $value in
-		plain | debug) ;;
-		*) fail "VARIANT=$(shown "$value") is no kernel of the lab's; give VARIANT=plain or VARIANT=debug" ;;
+		plain | debug | trace) ;;
+		*) fail "VARIANT=$(shown "$value") is no kernel of the lab's; give VARIANT=plain, debug or trace" ;;
 		esac
 		;;
 	KERNEL=*)
@@ -158,6 +160,14 @@ for argument; do
 		*[!0-9,]* | *,,* | *,0*)
 			fail "CPUS=$(shown "$value") is no list of numbers of CPUs, as in CPUS=1,4" ;;
 		esac
+		;;
+	MODULE=*)
+		case $value in
+		*[!A-Za-z0-9_-]*) known= ;;
+		*) known=modules/$value.rs ;;
+		esac
+		[ -n "$known" ] && [ -f "$known" ] ||
+			fail "MODULE=$(shown "$value"): no such module; it is a file of modules/, as in MODULE=simrupt"
 		;;
 	NODE=*)
 		case $value in
@@ -267,6 +277,9 @@ for argument; do
 	esac
 	echo "$name=$result"
 done
+if [ -n "$debugs" ] && [ -z "$has_module" ]; then
+	fail 'make gdb looks into a module; say which, as in make gdb MODULE=simrupt'
+fi
 if [ -n "$installs" ]; then
 	can_be_made "PREFIX=$prefix${destdir:+ in DESTDIR=$destdir}" "$destdir$prefix"
 	echo "PREFIX=$prefix"

@@ -143,6 +143,18 @@ impl Options {
         memory.unwrap_or_else(|| kernel.variant.memory()).to_owned()
     }
 
+    /// The tree of the kernel to boot, which an image alone is not.
+    pub fn tree(&self) -> Result<PathBuf> {
+        match (&self.image, &self.kdir) {
+            (Some(image), _) => bail!(
+                "--image {}: an image is not enough; name its tree with --kdir",
+                image.display()
+            ),
+            (None, Some(kdir)) => Ok(kdir.clone()),
+            (None, None) => self.kernel.kdir(self.arch()),
+        }
+    }
+
     /// The kernel to boot.
     pub fn kernel(&self) -> Result<Kernel> {
         let (kdir, variant) = match (&self.image, &self.kdir) {
@@ -202,6 +214,16 @@ impl Options {
             }
         }
         Ok(modules)
+    }
+
+    /// Whether modules were named, so that those of the checkout do not matter.
+    pub fn names_modules(&self) -> bool {
+        !self.modules.is_empty()
+    }
+
+    /// Has these modules go into the guest, and no others.
+    pub fn name_modules(&mut self, modules: Vec<PathBuf>) {
+        self.modules = modules;
     }
 
     /// The programs that were named.

@@ -57,6 +57,7 @@ fn the_help_has_the_verbs_in_groups_each_once() {
         "bench",
         "completions",
         "console",
+        "gdb",
         "job",
         "lockstat",
         "man",

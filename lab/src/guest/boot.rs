@@ -37,7 +37,7 @@ pub const CONSOLE_SOCKET: &str = "console.sock";
 const SHOWN: usize = 120;
 
 /// How often it is looked whether QEMU has ended.
-const POLL: Duration = Duration::from_millis(50);
+pub(super) const POLL: Duration = Duration::from_millis(50);
 /// How long QEMU may take to end when it is told to.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -103,6 +103,7 @@ pub fn run(
         limit,
         !command.no_stdin,
         guest.started,
+        None,
     )?;
     seen.panic = has_panic(&folder)?;
     if options.verbose {
@@ -112,22 +113,29 @@ pub fn run(
         );
     }
     let end = seen.end();
-    if let Some(complaint) = end.complaint(limit) {
-        say!("{complaint}; its folder is {}", folder.path.display());
-        for (what, name) in [("QEMU", QEMU_LOG), ("the console", CONSOLE_LOG)] {
-            let path = folder.file(name);
-            if path.is_file() && fs::metadata(&path)?.len() > 0 {
-                say!(
-                    "the last lines of {what}:\n{}",
-                    crate::steps::tail(&path, SHOWN)?
-                );
-            }
-        }
-    } else {
-        // The largest file, and the one that nobody needs after a good end.
-        fs::remove_file(folder.file(INITRAMFS))?;
-    }
+    tell(end, limit, &folder)?;
     Ok(end.code())
+}
+
+/// Says what there is to say of how a run ended.
+pub(super) fn tell(end: End, limit: Option<Duration>, folder: &Folder) -> Result<()> {
+    let complaint = match end.complaint(limit) {
+        Some(complaint) => complaint,
+        None => {
+            // The largest file, and the one that nobody needs after a good end.
+            fs::remove_file(folder.file(INITRAMFS))?;
+            return Ok(());
+        }
+    };
+    say!("{complaint}; its folder is {}", folder.path.display());
+    for (what, name) in [("QEMU", QEMU_LOG), ("the console", CONSOLE_LOG)] {
+        let path = folder.file(name);
+        if path.is_file() && fs::metadata(&path)?.len() > 0 {
+            let lines = crate::steps::tail(&path, SHOWN)?;
+            say!("the last lines of {what}:\n{lines}");
+        }
+    }
+    Ok(())
 }
 
 fn booting(
@@ -188,6 +196,9 @@ pub(super) fn start_with_ports(
             command.stdin(Stdio::null());
             command.stdout(log.try_clone()?).stderr(log);
             qemu::inherit(command, inherited);
+            if machine.gdb.is_some() {
+                qemu::keep_from_terminal(command);
+            }
             Ok(())
         },
     )
@@ -261,8 +272,8 @@ pub fn shell(options: &Options, env: &[(String, OsString)], waiter: &Waiter) -> 
     Ok(0)
 }
 
-/// Has QEMU end, which it does at once unless something holds it.
-fn end_qemu(child: &mut Child) -> Result<()> {
+/// Has QEMU end, which it does at once unless something holds it; or the debugger.
+pub(super) fn end_qemu(child: &mut Child) -> Result<()> {
     let id = nix::unistd::Pid::from_raw(child.id() as i32);
     nix::sys::signal::kill(id, Signal::SIGTERM).context("cannot end QEMU")?;
     let patience = Instant::now() + PATIENCE;
@@ -298,13 +309,14 @@ pub(super) fn machine<'a>(
         console_log: folder.join(CONSOLE_LOG),
         console,
         qmp: options.qmp.as_deref().map(Qmp::Path),
+        gdb: None,
         state: None,
     };
     Ok(machine)
 }
 
 /// Refuses before the run what no machine could have.
-fn check(options: &Options, kernel: &Kernel) -> Result<()> {
+pub(super) fn check(options: &Options, kernel: &Kernel) -> Result<()> {
     if let Some(path) = options
         .qmp
         .as_deref()
@@ -327,7 +339,7 @@ fn check(options: &Options, kernel: &Kernel) -> Result<()> {
     Ok(())
 }
 
-fn contents(
+pub(super) fn contents(
     options: &Options,
     kernel: &Kernel,
     env: &[(String, OsString)],
@@ -361,7 +373,7 @@ fn archive(options: &Options, contents: &Contents) -> Result<Vec<u8>> {
     initramfs::build(contents)
 }
 
-fn need_qemu(options: &Options) -> Result<()> {
+pub(super) fn need_qemu(options: &Options) -> Result<()> {
     let qemu = options.arch().qemu;
     match cache::find_program(qemu) {
         Some(_) => Ok(()),
@@ -369,7 +381,7 @@ fn need_qemu(options: &Options) -> Result<()> {
     }
 }
 
-fn print_line(line: &[OsString]) -> Result<u8> {
+pub(super) fn print_line(line: &[OsString]) -> Result<u8> {
     use std::os::unix::ffi::OsStrExt;
     let mut text = Vec::new();
     for word in line {
@@ -409,7 +421,7 @@ pub(super) fn write(path: &Path, contents: &[u8]) -> Result<()> {
 
 /// Whether the console shows a panic, an oops among them: the lab boots with oops=panic. It may be
 /// of any length.
-fn has_panic(folder: &Folder) -> Result<bool> {
+pub(super) fn has_panic(folder: &Folder) -> Result<bool> {
     const PANIC: &[u8] = b"Kernel panic - not syncing";
     let path = folder.file(CONSOLE_LOG);
     let search = |mut console: fs::File| -> io::Result<bool> {

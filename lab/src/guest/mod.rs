@@ -2,6 +2,7 @@
 
 mod boot;
 pub mod busybox;
+mod debug;
 pub mod elf;
 mod end;
 pub mod initramfs;
@@ -14,4 +15,5 @@ mod state;
 pub mod stdin;
 
 pub use boot::{run, shell, CONSOLE_LOG, CONSOLE_SOCKET};
+pub use debug::{debug, Debugger};
 pub use end::NOT_BOOTED;

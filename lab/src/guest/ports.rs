@@ -9,6 +9,9 @@
 use crate::guest::stdin;
 use crate::output::say;
 use anyhow::{bail, Context, Result};
+use nix::errno::Errno;
+use nix::sys::wait::{waitid, Id, WaitPidFlag};
+use nix::unistd::Pid;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -31,6 +34,8 @@ pub struct Seen {
     pub panic: bool,
     pub timed_out: bool,
     pub unread: bool,
+    /// The other process ended, and the guest was ended.
+    pub left: bool,
 }
 
 /// What the threads that serve the ports tell.
@@ -43,13 +48,15 @@ enum Event {
     Unwritable(io::Error),
     /// A port's socket was closed: QEMU ended.
     Gone,
+    /// The other process ended.
+    Left,
 }
 
 /// How long a guest may take to boot: the debug kernel's takes half a minute where nothing is fast.
 pub const BOOT_LIMIT: Duration = Duration::from_secs(300);
 
 /// Serves the ports until QEMU ends. `started`: whether the guest has said already that it runs the
-/// command.
+/// command. The guest is ended when another process, if there is `other`, has ended.
 pub fn attend(
     child: &mut Child,
     ports: Vec<UnixStream>,
@@ -57,6 +64,7 @@ pub fn attend(
     limit: Option<Duration>,
     stdin_is_read: bool,
     started: bool,
+    other: Option<&Child>,
 ) -> Result<Seen> {
     let ports: [UnixStream; 4] = ports
         .try_into()
@@ -80,6 +88,10 @@ pub fn attend(
             send.clone(),
         ),
     ];
+    if let Some(other) = other {
+        let (id, send) = (Pid::from_raw(other.id() as i32), send.clone());
+        std::thread::spawn(move || watch(id, &send));
+    }
     std::thread::spawn(move || listen(status, &send));
 
     let mut deadline = match started {
@@ -110,6 +122,10 @@ pub fn attend(
                 unwritable = Some(error);
                 break;
             }
+            Ok(Event::Left) => {
+                seen.left = true;
+                break;
+            }
             Ok(Event::Gone) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 seen.timed_out = true;
@@ -122,7 +138,7 @@ pub fn attend(
             complete = 0;
         }
     }
-    if seen.timed_out || unwritable.is_some() {
+    if seen.timed_out || seen.left || unwritable.is_some() {
         child.kill().context("cannot end QEMU")?;
     }
     child.wait().context("cannot wait for QEMU")?;
@@ -290,6 +306,14 @@ pub fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
         from += at + 1;
     }
     None
+}
+
+/// Waits for the end of a child of the lab's, which somebody else reaps.
+fn watch(id: Pid, events: &Sender<Event>) {
+    let ended = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+    while let Err(Errno::EINTR) = waitid(Id::Pid(id), ended) {}
+    // Nobody listens any more when the run is over.
+    let _over = events.send(Event::Left);
 }
 
 /// Reads the status port.

@@ -24,6 +24,8 @@ pub struct Machine<'a> {
     pub console: Console<'a>,
     /// Where QEMU's monitor is.
     pub qmp: Option<Qmp<'a>>,
+    /// It waits at this socket for a debugger, which then has it begin.
+    pub gdb: Option<PathBuf>,
     /// This inherited file is the state in which the guest is from the beginning: that of another
     /// such machine.
     pub state: Option<RawFd>,
@@ -149,6 +151,12 @@ impl Machine<'_> {
             add(&[os("-chardev"), &chardev]);
             add(&["-mon", "chardev=qmp,mode=control"].map(os));
         }
+        if let Some(socket) = &self.gdb {
+            let mut chardev = OsString::from("socket,id=gdb,server=on,wait=off,path=");
+            chardev.push(double_commas(socket));
+            add(&[os("-chardev"), &chardev]);
+            add(&["-gdb", "chardev:gdb", "-S"].map(os));
+        }
         if let Some(fd) = self.state {
             add(&[os("-incoming"), os(&format!("fd:{fd}"))]);
         }
@@ -201,6 +209,17 @@ pub fn end_with_lab(command: &mut Command, signal: Signal) {
     }
 }
 
+/// Has a signal of the terminal, as Ctrl-C's, not reach the command.
+pub fn keep_from_terminal(command: &mut Command) {
+    // SAFETY: between fork and exec the closure makes one system call and allocates nothing.
+    unsafe {
+        command.pre_exec(|| {
+            let this = nix::unistd::Pid::from_raw(0);
+            Ok(nix::unistd::setpgid(this, this)?)
+        });
+    }
+}
+
 /// Lets the command inherit these descriptors, which close on exec otherwise.
 pub fn inherit(command: &mut Command, fds: Vec<RawFd>) {
     // SAFETY: between fork and exec the closure makes system calls only and allocates nothing.
@@ -235,6 +254,7 @@ mod tests {
             console_log: "/a,b/log".into(),
             console,
             qmp: Some(Qmp::Path(Path::new("/c,d/qmp"))),
+            gdb: Some("/e,f/gdb".into()),
             state: None,
         };
         machine
@@ -270,7 +290,8 @@ mod tests {
                 "socket,id=console,fd=8,server=on,wait=off,logappend=on,logfile=/a,,b/log",
                 "socket,id=stdin,fd=7",
                 "socket,id=status,fd=9",
-                "socket,id=qmp,path=/c,,d/qmp"
+                "socket,id=qmp,path=/c,,d/qmp",
+                "socket,id=gdb,server=on,wait=off,path=/e,,f/gdb"
             ]
         );
         assert!(line.contains(&"virtserialport,chardev=status,name=lab.status,nr=2".to_owned()));

@@ -113,6 +113,14 @@ impl Plan {
         Ok(config)
     }
 
+    /// Whether this line is in the tree's configuration.
+    fn has(&self, option: &str) -> Result<bool> {
+        let path = self.dir.join(".config");
+        let config =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok(config.lines().any(|line| line == option))
+    }
+
     fn build(&self, steps: &Steps) -> Result<u64> {
         let counted = self.newest()?.and_then(|tree| {
             let text = fs::read_to_string(tree.join(STEPS)).ok()?;
@@ -126,6 +134,9 @@ impl Plan {
         let mut make = self.make(&self.dir);
         make.arg(format!("-j{cores}"))
             .args([self.arch.image_target, "modules"]);
+        if self.has("CONFIG_GDB_SCRIPTS=y")? {
+            make.arg("scripts_gdb");
+        }
         // Kbuild's short lines: two spaces, a word in capitals, a file.
         let counts = |line: &str| {
             line.starts_with("  ") && line[2..].starts_with(|c: char| c.is_ascii_uppercase())

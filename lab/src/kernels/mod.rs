@@ -6,7 +6,7 @@ pub mod fragment;
 mod menu;
 pub mod own;
 pub mod stock;
-mod tools;
+pub mod tools;
 pub mod tree;
 pub mod variant;
 pub mod which;

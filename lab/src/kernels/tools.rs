@@ -49,6 +49,12 @@ impl Tools {
             llvm,
         })
     }
+
+    /// LLVM's tool called `name` that goes with clang: llvm-strip-14 with clang-14.
+    pub fn llvm_tool(&self, name: &str) -> PathBuf {
+        let file = self.clang.file_name().unwrap_or_default().to_string_lossy();
+        self.clang.with_file_name(file.replacen("clang", name, 1))
+    }
 }
 
 /// Where the libclang of this clang is: /usr/lib/llvm-14/lib for /usr/lib/llvm-14/bin/clang, of

@@ -1,4 +1,4 @@
-//! What a kernel is built for: to be used, or to find faults.
+//! What a kernel is built for: to be used, to find faults, or to be looked into.
 
 use crate::guest::ports;
 use crate::kernels::arch::Arch;
@@ -14,35 +14,40 @@ pub enum Variant {
     Plain,
     /// With .config.fragment.debug: the kernel's own detectors, and injected faults.
     Debug,
+    /// With .config.fragment.trace: what gdb and tracers need.
+    Trace,
     /// A distribution's own, without CONFIG_RUST.
     Stock,
 }
 
 impl Variant {
     /// Those that the lab builds.
-    pub const BUILT: [Variant; 2] = [Variant::Plain, Variant::Debug];
+    pub const BUILT: [Variant; 3] = [Variant::Plain, Variant::Debug, Variant::Trace];
 
-    /// That of a built tree, whoever has built it: KASAN is what makes the difference for a guest.
+    /// That of a built tree, whoever has built it: KASAN is what makes the difference for a guest, and
+    /// its version tells the one for tracers.
     pub fn of_tree(kdir: &Path) -> io::Result<Variant> {
         let config = fs::read_to_string(kdir.join(".config"))?;
-        let has = |option: &str| {
-            config
-                .lines()
-                .any(|line| line.strip_suffix("=y") == Some(option))
-        };
-        Ok(match (has("CONFIG_KASAN"), has("CONFIG_RUST")) {
-            (true, _) => Variant::Debug,
-            (false, true) => Variant::Plain,
-            (false, false) => Variant::Stock,
+        let has = |option: &str| config.lines().any(|line| line == option);
+        Ok(if has("CONFIG_KASAN=y") {
+            Variant::Debug
+        } else if has("CONFIG_LOCALVERSION=\"-trace\"") {
+            Variant::Trace
+        } else if has("CONFIG_RUST=y") {
+            Variant::Plain
+        } else {
+            Variant::Stock
         })
     }
 
-    /// That of a kernel which a module is built for. The two look alike to the kernel's own check,
-    /// and one kernel goes down with the other's modules.
+    /// That of a kernel which a module is built for. Plain and debug look alike to the kernel's own
+    /// check, and one kernel goes down with the other's modules.
     pub fn of_module(module: &[u8]) -> Variant {
         // What KASAN has each object call, if only for the variables in it.
         if ports::find(module, b"__asan_").is_some() {
             Variant::Debug
+        } else if is_for_release(module, b"-trace ") {
+            Variant::Trace
         } else {
             Variant::Plain
         }
@@ -52,7 +57,7 @@ impl Variant {
     pub fn tree(self, arch: &Arch) -> String {
         match self {
             Variant::Plain => arch.name.to_owned(),
-            Variant::Debug | Variant::Stock => format!("{arch}-{self}"),
+            Variant::Debug | Variant::Trace | Variant::Stock => format!("{arch}-{self}"),
         }
     }
 
@@ -70,7 +75,7 @@ impl Variant {
     /// freed. A stock kernel is ten times as large.
     pub fn memory(self) -> &'static str {
         match self {
-            Variant::Plain => "256M",
+            Variant::Plain | Variant::Trace => "256M",
             Variant::Debug | Variant::Stock => "512M",
         }
     }
@@ -80,7 +85,7 @@ impl Variant {
     /// each other. Locks are counted once `lab lockstat` asks for it.
     pub fn arguments(self) -> &'static str {
         match self {
-            Variant::Plain | Variant::Stock => "",
+            Variant::Plain | Variant::Trace | Variant::Stock => "",
             Variant::Debug => "slub_debug=FZPUA;-,kmemleak_object sysctl.kernel.lock_stat=0",
         }
     }
@@ -88,7 +93,7 @@ impl Variant {
     /// The seconds after which a guest is given up.
     pub fn timeout(self) -> u64 {
         match self {
-            Variant::Plain | Variant::Stock => 300,
+            Variant::Plain | Variant::Trace | Variant::Stock => 300,
             Variant::Debug => 3_600,
         }
     }
@@ -99,9 +104,21 @@ impl fmt::Display for Variant {
         f.write_str(match self {
             Variant::Plain => "plain",
             Variant::Debug => "debug",
+            Variant::Trace => "trace",
             Variant::Stock => "stock",
         })
     }
+}
+
+/// Whether the release in the module's vermagic ends like this.
+fn is_for_release(module: &[u8], end: &[u8]) -> bool {
+    const VERMAGIC: &[u8] = b"vermagic=";
+    let release = ports::find(module, VERMAGIC).map(|at| &module[at + VERMAGIC.len()..]);
+    let word = |text: &[u8]| {
+        let space = text.iter().position(|&byte| byte == b' ');
+        space.map_or(false, |space| text[..=space].ends_with(end))
+    };
+    release.map_or(false, word)
 }
 
 #[cfg(test)]
@@ -115,10 +132,8 @@ mod tests {
         for (config, variant) in [
             ("CONFIG_RUST=y\n# CONFIG_KASAN is not set\n", Variant::Plain),
             ("CONFIG_KASAN=y\nCONFIG_RUST=y\n", Variant::Debug),
-            (
-                "CONFIG_RUSTY=y\n# CONFIG_KASAN is not set\n",
-                Variant::Stock,
-            ),
+            ("CONFIG_LOCALVERSION=\"-trace\"\n", Variant::Trace),
+            ("# CONFIG_KASAN is not set\n", Variant::Stock),
         ] {
             fs::write(dir.path().join(".config"), config).unwrap();
             assert_eq!(Variant::of_tree(dir.path()).unwrap(), variant);
@@ -130,5 +145,8 @@ mod tests {
         let module = |calls: &str| Variant::of_module(format!("\x7fELF\0{calls}\0").as_bytes());
         assert_eq!(module("_printk\0__asan_register_globals"), Variant::Debug);
         assert_eq!(module("_printk\0misc_register"), Variant::Plain);
+        let release = |release: &str| module(&format!("vermagic={release} SMP preempt aarch64"));
+        assert_eq!(release("6.1.192-trace"), Variant::Trace);
+        assert_eq!(release("6.1.192"), Variant::Plain);
     }
 }

@@ -4,6 +4,7 @@ mod attach;
 pub mod bench;
 mod completions;
 mod console;
+mod gdb;
 mod job;
 pub mod lockstat;
 mod man;
@@ -44,6 +45,7 @@ pub enum Kernels {
 pub enum Guests {
     Run(run::Args),
     Shell(shell::Args),
+    Gdb(gdb::Args),
     Lockstat(lockstat::Args),
     Runs(runs::Args),
     Attach(attach::Args),
@@ -73,6 +75,7 @@ impl Lab {
             Lab::Kernels(Kernels::Tree(args)) => tree::main(args),
             Lab::Guests(Guests::Run(args)) => run::main(args),
             Lab::Guests(Guests::Shell(args)) => shell::main(args),
+            Lab::Guests(Guests::Gdb(args)) => gdb::main(args),
             Lab::Guests(Guests::Lockstat(args)) => lockstat::main(args),
             Lab::Guests(Guests::Runs(args)) => runs::main(args),
             Lab::Guests(Guests::Attach(args)) => attach::main(args),
