@@ -10,6 +10,7 @@
 ## KDIR=              a built 6.1 tree with CONFIG_RUST=y, instead of the lab's
 ## RUSTC= BINDGEN= LLVM= CROSS_COMPILE=   instead of what the tree was built with
 ## LTO=               n: modules are linked of objects, and not as bitcode: see `make how`
+## DEBUG_INFO=        y: modules with debug information, for `lab decode` and gdb, beside the others
 ## CARGO=             for host and guest programs, instead of /usr/bin/cargo
 ## NODE= SEED=        of `make torture`: one node only; the calls that this seed makes
 ## CALLS=1000000 CYCLES=1000   of `make torture`: how many, for each node
@@ -119,7 +120,7 @@ find_kdir := kdir='$(KDIR)'; { [ -n "$$kdir" ] || kdir=$$($(lab) tree --arch $(A
 	RLKM_BUILD=$$(scripts/kbuild.sh folder "$$kdir" $(ARCH)) && export RLKM_BUILD
 
 .NOTPARALLEL:
-.PHONY: modules modules_install clean demo test check bench lint host-tests clippy-modules \
+.PHONY: modules modules-with-lines modules_install clean demo test check bench lint host-tests clippy-modules \
 	check-all clang-15 hardening check-panics check-link compile-fail unsafe guest-tests debug-tests bench-program \
 	miri torture shell setup tree kdir image how lab install-lab userland help
 
@@ -129,6 +130,10 @@ kbuild = MAKE='$(MAKE_COMMAND)' scripts/kbuild.sh
 
 modules: $(if $(KDIR),,tree) ## build every .ko; what plain `make` does
 	$(also)@$(find_kdir) && $(kbuild) modules "$$kdir" $(ARCH)
+
+# Before those that are then linked at the top of the checkout.
+modules-with-lines: $(if $(KDIR),,tree)
+	$(also)@export DEBUG_INFO=y; $(find_kdir) && $(kbuild) modules "$$kdir" $(ARCH)
 
 modules_install: modules ## install them below INSTALL_MOD_PATH
 	@[ -n '$(INSTALL_MOD_PATH)$(MODLIB)' ] || [ $(ARCH) = "$$(uname -m)" ] || \
@@ -252,7 +257,7 @@ clippy-modules: $(if $(KDIR),,tree) ## clippy for lkm and the modules
 
 # The guests of the lab's own tests are given the checkout's modules, which must
 # be for ARCH, and the twins.
-host-tests: lab modules bench-program
+host-tests: lab modules-with-lines modules bench-program
 	@echo 'rlkm: tests on the host'
 	@$(find_kdir) && RLKM_ARCH=$(ARCH) RLKM_KDIR="$$kdir" \
 		$(cargo) test --locked --workspace --exclude tests

@@ -1,7 +1,8 @@
 //! The lab: prepares kernel trees, boots guests under QEMU, and runs commands in them.
 //!
 //! Its rooms: `verbs` has one file per verb, `kernels` is what is booted, `guest` is one run of a guest
-//! and all that it takes, `bench` measures, and `cache` is where all of it lies. What they share is
+//! and all that it takes, `decode` reads what its kernel says
+//! at its end, `bench` measures, and `cache` is where all of it lies. What they share is
 //! beside this file.
 
 // They panic where nobody listens: there is `output`.
@@ -9,6 +10,7 @@
 
 mod bench;
 mod cache;
+mod decode;
 mod guest;
 mod kernels;
 mod options;

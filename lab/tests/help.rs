@@ -55,6 +55,7 @@ fn the_help_has_the_verbs_in_groups_each_once() {
     let expected = [
         "bench",
         "completions",
+        "decode",
         "lockstat",
         "man",
         "run",

@@ -2,6 +2,7 @@
 
 use crate::cache;
 use crate::cache::folder::Folder;
+use crate::decode::Decoder;
 use crate::guest::end::End;
 use crate::guest::initramfs::{self, Contents};
 use crate::guest::ports::{self, PORTS};
@@ -11,6 +12,7 @@ use crate::guest::{busybox, kvm};
 use crate::options::{Accel, Kernel, Options};
 use crate::output;
 use crate::output::say;
+use crate::steps;
 use crate::verbs::run;
 use anyhow::{bail, Context, Result};
 use cli::{Waiter, Wake};
@@ -111,14 +113,19 @@ pub fn run(
     let end = seen.end();
     if let Some(complaint) = end.complaint(limit) {
         say!("{complaint}; its folder is {}", folder.path.display());
+        let mut decoder = Decoder::of_guest(options.arch(), &kernel.image, contents.modules)?;
         for (what, name) in [("QEMU", QEMU_LOG), ("the console", CONSOLE_LOG)] {
             let path = folder.file(name);
             if path.is_file() && fs::metadata(&path)?.len() > 0 {
+                let tail = decoder.decode(steps::tail(&path, SHOWN)?.as_bytes());
                 say!(
                     "the last lines of {what}:\n{}",
-                    crate::steps::tail(&path, SHOWN)?
+                    steps::indented(&String::from_utf8_lossy(&tail))
                 );
             }
+        }
+        for remark in decoder.remarks() {
+            say!("{remark}");
         }
     } else {
         // The largest file, and the one that nobody needs after a good end.

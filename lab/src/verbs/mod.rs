@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod completions;
+mod decode;
 pub mod lockstat;
 mod man;
 pub mod run;
@@ -39,6 +40,7 @@ pub enum Guests {
     Run(run::Args),
     Shell(shell::Args),
     Lockstat(lockstat::Args),
+    Decode(decode::Args),
 }
 
 #[derive(Subcommand)]
@@ -62,6 +64,7 @@ impl Lab {
             Lab::Guests(Guests::Run(args)) => run::main(args),
             Lab::Guests(Guests::Shell(args)) => shell::main(args),
             Lab::Guests(Guests::Lockstat(args)) => lockstat::main(args),
+            Lab::Guests(Guests::Decode(args)) => decode::main(args),
             Lab::Tests(Tests::Suites(args)) => suites::main(args),
             Lab::Tests(Tests::Runner(args)) => runner::main(args),
             Lab::Tests(Tests::Bench(args)) => bench::main(args),

@@ -2,8 +2,10 @@
 
 use super::runner::Snapshots;
 use crate::cache;
+use crate::decode::Decoder;
 use crate::guest;
 use crate::guest::qemu;
+use crate::kernels::arch::Arch;
 use crate::kernels::tree;
 use crate::kernels::variant::Variant;
 use crate::output::{self, say};
@@ -121,9 +123,8 @@ pub fn main(args: Args) -> Result<u8> {
             Ok(outcome) => {
                 say!("{} on {column}: {outcome}", job.suite);
                 if !outcome.is_good() {
-                    match steps::tail(&log, 150) {
-                        Ok(tail) => say!("the last lines of its output:\n{tail}"),
-                        Err(error) => *result = Err(error),
+                    if let Err(error) = show_end(arch, &kdir, &log) {
+                        *result = Err(error);
                     }
                 }
                 let column = results.0.entry(column).or_default();
@@ -158,6 +159,20 @@ pub fn main(args: Args) -> Result<u8> {
         return Ok(1);
     }
     printed
+}
+
+/// Shows the last lines of a run, those of the guest's kernel decoded.
+fn show_end(arch: &Arch, kdir: &Path, log: &Path) -> Result<()> {
+    let mut decoder = Decoder::of_guest(arch, &kdir.join(arch.image), Vec::new())?;
+    let tail = decoder.decode(steps::tail(log, 150)?.as_bytes());
+    say!(
+        "the last lines of its output:\n{}",
+        steps::indented(&String::from_utf8_lossy(&tail))
+    );
+    for remark in decoder.remarks() {
+        say!("{remark}");
+    }
+    Ok(())
 }
 
 impl Job {
