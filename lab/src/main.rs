@@ -8,6 +8,7 @@
 // They panic where nobody listens: there is `output`.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+mod abi;
 mod bench;
 mod cache;
 mod decode;

@@ -61,6 +61,7 @@ fn the_help_has_the_verbs_in_groups_each_once() {
         "run",
         "runner",
         "shell",
+        "strace",
         "suites",
         "tree",
     ];

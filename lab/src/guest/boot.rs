@@ -8,7 +8,7 @@ use crate::guest::initramfs::{self, Contents};
 use crate::guest::ports::{self, PORTS};
 use crate::guest::qemu::{self, Console, Machine, Qmp};
 use crate::guest::restore;
-use crate::guest::{busybox, kvm};
+use crate::guest::{busybox, kvm, packages};
 use crate::options::{Accel, Kernel, Options};
 use crate::output;
 use crate::output::say;
@@ -319,6 +319,10 @@ fn contents(
         modules: options.modules(kernel)?,
         built: options.built()?,
         programs: options.programs()?,
+        packages: match options.dry_run {
+            true => Vec::new(),
+            false => packages::prepare(options.arch(), &options.packages)?,
+        },
         command: initramfs::script(&variables, command)?,
         end: None,
         no_stdin: false,

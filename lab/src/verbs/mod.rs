@@ -8,6 +8,7 @@ mod man;
 pub mod run;
 pub mod runner;
 pub mod shell;
+mod strace;
 pub mod suites;
 mod tree;
 
@@ -40,6 +41,7 @@ pub enum Guests {
     Run(run::Args),
     Shell(shell::Args),
     Lockstat(lockstat::Args),
+    Strace(strace::Args),
     Decode(decode::Args),
 }
 
@@ -64,6 +66,7 @@ impl Lab {
             Lab::Guests(Guests::Run(args)) => run::main(args),
             Lab::Guests(Guests::Shell(args)) => shell::main(args),
             Lab::Guests(Guests::Lockstat(args)) => lockstat::main(args),
+            Lab::Guests(Guests::Strace(args)) => strace::main(args),
             Lab::Guests(Guests::Decode(args)) => decode::main(args),
             Lab::Tests(Tests::Suites(args)) => suites::main(args),
             Lab::Tests(Tests::Runner(args)) => runner::main(args),
