@@ -257,7 +257,7 @@ clippy-modules: $(if $(KDIR),,tree) ## clippy for lkm and the modules
 
 # The guests of the lab's own tests are given the checkout's modules, which must
 # be for ARCH, and the twins.
-host-tests: lab modules-with-lines modules bench-program
+host-tests: lab modules-with-lines modules userland bench-program
 	@echo 'rlkm: tests on the host'
 	@$(find_kdir) && RLKM_ARCH=$(ARCH) RLKM_KDIR="$$kdir" \
 		$(cargo) test --locked --workspace --exclude tests

@@ -64,6 +64,7 @@ fn the_help_has_the_verbs_in_groups_each_once() {
         "strace",
         "suites",
         "tree",
+        "user",
     ];
     assert_eq!(names, expected);
     let help = prints(&["--help"]);

@@ -11,6 +11,7 @@ pub mod shell;
 mod strace;
 pub mod suites;
 mod tree;
+mod user;
 
 use anyhow::Result;
 use clap::{Command, CommandFactory, Parser, Subcommand};
@@ -42,6 +43,7 @@ pub enum Guests {
     Shell(shell::Args),
     Lockstat(lockstat::Args),
     Strace(strace::Args),
+    User(user::Args),
     Decode(decode::Args),
 }
 
@@ -67,6 +69,7 @@ impl Lab {
             Lab::Guests(Guests::Shell(args)) => shell::main(args),
             Lab::Guests(Guests::Lockstat(args)) => lockstat::main(args),
             Lab::Guests(Guests::Strace(args)) => strace::main(args),
+            Lab::Guests(Guests::User(args)) => user::main(args),
             Lab::Guests(Guests::Decode(args)) => decode::main(args),
             Lab::Tests(Tests::Suites(args)) => suites::main(args),
             Lab::Tests(Tests::Runner(args)) => runner::main(args),
