@@ -81,7 +81,7 @@ impl Decoder {
                 .any(|word| line.contains(word));
             let mut rest = 0;
             let mut places = String::new();
-            let margin: String = margin(line);
+            let margin = margin(line);
             for frame in frames(line) {
                 decoded.extend_from_slice(line[rest..frame.start].as_bytes());
                 let name = &line[frame.start..frame.start + frame.function.len()];
