@@ -10,7 +10,8 @@
 # own for each tree, in target/kbuild, with a link to each source in it: "folder"
 # prints which, "how" how modules are linked and why so; "check-link" and "check-panics"
 # look at what came of it. The modules that were built last are linked at the top of the
-# checkout. "clean" removes those folders and those links, and nothing else.
+# checkout. With DEBUG_INFO=y in the environment they have debug information, and another
+# folder, whose name is the same and -g. "clean" removes those folders and those links, and nothing else.
 set -eu
 unset CDPATH
 cd -- "$(dirname "$0")/.."
@@ -50,7 +51,8 @@ kbuild() {
 	unset KCONFIG_CONFIG SUBDIRS sub_make_done
 	# Not for a daemon that a compiler may start: the lock.
 	"$make" --no-print-directory "$@" O= KBUILD_OUTPUT= "M=$PWD/$folder" "KBUILD_EXTMOD=$PWD/$folder" \
-		"KRUSTFLAGS=--remap-path-prefix=$PWD/$folder/=$PWD/ ${KRUSTFLAGS:-}" 9<&-
+		${debug_info:+"KCFLAGS=-g -fdebug-prefix-map=$PWD/$folder/=$PWD/ ${KCFLAGS:-}"} \
+		"KRUSTFLAGS=${debug_info:+-Cdebuginfo=2 }--remap-path-prefix=$PWD/$folder/=$PWD/ ${KRUSTFLAGS:-}" 9<&-
 }
 
 # Whether $1 is a link that was made here.
@@ -192,7 +194,13 @@ folder/3 | how/3 | check-link/3 | check-panics/3 | modules/3 | modules_install/3
 esac
 
 kdir=$2 arch=$3
-folder=$all/$arch-$(printf %s "$kdir" | cksum | cut -d' ' -f1)
+case ${DEBUG_INFO:-} in
+'' | n) debug_info= ;;
+y) debug_info=y ;;
+*) fail "DEBUG_INFO=$DEBUG_INFO is neither y nor n" ;;
+esac
+# Beside those without it, which need not be built again.
+folder=$all/$arch-$(printf %s "$kdir" | cksum | cut -d' ' -f1)${debug_info:+-g}
 if [ "$what" = folder ]; then
 	echo "$PWD/$folder"
 	exit

@@ -25,7 +25,7 @@ packages=(
 	# compiler: apt would put it in the place of the host's.
 	gcc-aarch64-linux-gnu libc6-dev-arm64-cross libstd-rust-dev:arm64
 	# guests
-	qemu-system-arm qemu-system-x86 gdb-multiarch
+	qemu-system-arm qemu-system-x86 qemu-user-static gdb-multiarch
 	# crates come by https
 	ca-certificates
 )

@@ -1,7 +1,7 @@
 //! The options that `run`, `shell` and `runner` share: which guest, with what in it.
 
 use crate::cache::{self, runs};
-use crate::guest::elf;
+use crate::guest::{elf, packages};
 use crate::kernels::arch::{Arch, Named, ARCHES};
 use crate::kernels::stock;
 use crate::kernels::tree;
@@ -66,6 +66,9 @@ pub struct Options {
     /// A program for /bin, besides those built into target/TRIPLE/{debug,release}
     #[arg(long = "program", value_name = "FILE")]
     programs: Vec<PathBuf>,
+    /// A package of Debian's for the guest, with the libraries that it needs; nothing is installed here
+    #[arg(long = "package", value_name = "NAME", value_parser = packages::parse_name)]
+    pub packages: Vec<String>,
     /// A variable for the command's environment
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = clap::builder::OsStringValueParser::new())]
     env: Vec<OsString>,
@@ -312,7 +315,7 @@ impl Options {
         }
         if elf.dynamic {
             bail!(
-                "{} is dynamically linked, and the guest has no libraries; build it with -C target-feature=+crt-static",
+                "{} is dynamically linked, and the guest has no libraries; build it with -C target-feature=+crt-static, or give Debian's with --package",
                 path.display()
             );
         }

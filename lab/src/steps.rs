@@ -115,14 +115,14 @@ impl Steps {
             bail!(
                 "{name} failed with {how}{counted}; the last lines of {}:\n{}",
                 self.log.display(),
-                tail(&self.log, TAIL)?
+                indented(&tail(&self.log, TAIL)?)
             );
         }
         Ok(step.finish())
     }
 }
 
-/// The last lines of a text file, each indented; whatever the bytes.
+/// The last lines of a text file, whatever the bytes.
 pub fn tail(path: &Path, lines: usize) -> Result<String> {
     let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(last(&String::from_utf8_lossy(&text), lines))
@@ -135,9 +135,15 @@ pub fn last(text: &str, lines: usize) -> String {
         if last.len() == lines {
             last.pop_front();
         }
-        last.push_back(format!("  | {}", line.trim_end()));
+        last.push_back(line.trim_end());
     }
     Vec::from(last).join("\n")
+}
+
+/// The lines of a text that is shown among the lab's own words.
+pub fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("  | {line}")).collect();
+    lines.join("\n")
 }
 
 /// One running step.

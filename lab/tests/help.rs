@@ -57,6 +57,7 @@ fn the_help_has_the_verbs_in_groups_each_once() {
         "bench",
         "completions",
         "console",
+        "decode",
         "gdb",
         "job",
         "lockstat",
@@ -66,9 +67,11 @@ fn the_help_has_the_verbs_in_groups_each_once() {
         "runs",
         "shell",
         "stop",
+        "strace",
         "suites",
         "sweep",
         "tree",
+        "user",
     ];
     assert_eq!(names, expected);
     let help = prints(&["--help"]);

@@ -69,6 +69,8 @@ mod promises;
 mod arrays;
 #[path = "lkm_test/cpus.rs"]
 mod cpus;
+#[path = "lkm_test/oops.rs"]
+mod oops;
 #[path = "lkm_test/sorting.rs"]
 mod sorting;
 #[path = "lkm_test/threads.rs"]
@@ -591,6 +593,7 @@ impl Module for Test {
             "memory" => sorting::memory()?,
             "sharing" => sorting::sharing()?,
             "sharing_with_irqs_off" => sorting::sharing_with_irqs_off()?,
+            "oops" => pr_info!("{}\n", oops::oops(module_parameters::small.value())),
             other => {
                 pr_err!("case={}: there is no such case\n", other);
                 return Err(EINVAL);

@@ -2,15 +2,17 @@
 
 use crate::cache;
 use crate::cache::folder::Folder;
+use crate::decode::Decoder;
 use crate::guest::end::End;
 use crate::guest::initramfs::{self, Contents};
 use crate::guest::ports::{self, PORTS};
 use crate::guest::qemu::{self, Console, Machine, Qmp};
 use crate::guest::restore;
-use crate::guest::{busybox, kvm};
+use crate::guest::{busybox, kvm, packages};
 use crate::options::{Accel, Kernel, Options};
 use crate::output;
 use crate::output::say;
+use crate::steps;
 use crate::verbs::run;
 use anyhow::{bail, Context, Result};
 use cli::{Waiter, Wake};
@@ -113,12 +115,19 @@ pub fn run(
         );
     }
     let end = seen.end();
-    tell(end, limit, &folder)?;
+    tell(end, limit, &folder, options, &kernel, contents.modules)?;
     Ok(end.code())
 }
 
-/// Says what there is to say of how a run ended.
-pub(super) fn tell(end: End, limit: Option<Duration>, folder: &Folder) -> Result<()> {
+/// Says what there is to say of how a run ended, of this kernel with these modules.
+pub(super) fn tell(
+    end: End,
+    limit: Option<Duration>,
+    folder: &Folder,
+    options: &Options,
+    kernel: &Kernel,
+    modules: Vec<PathBuf>,
+) -> Result<()> {
     let complaint = match end.complaint(limit) {
         Some(complaint) => complaint,
         None => {
@@ -128,12 +137,17 @@ pub(super) fn tell(end: End, limit: Option<Duration>, folder: &Folder) -> Result
         }
     };
     say!("{complaint}; its folder is {}", folder.path.display());
+    let mut decoder = Decoder::of_guest(options.arch(), &kernel.image, modules)?;
     for (what, name) in [("QEMU", QEMU_LOG), ("the console", CONSOLE_LOG)] {
         let path = folder.file(name);
         if path.is_file() && fs::metadata(&path)?.len() > 0 {
-            let lines = crate::steps::tail(&path, SHOWN)?;
-            say!("the last lines of {what}:\n{lines}");
+            let tail = decoder.decode(steps::tail(&path, SHOWN)?.as_bytes());
+            let tail = String::from_utf8_lossy(&tail);
+            say!("the last lines of {what}:\n{}", steps::indented(&tail));
         }
+    }
+    for remark in decoder.remarks() {
+        say!("{remark}");
     }
     Ok(())
 }
@@ -356,6 +370,10 @@ pub(super) fn contents(
         modules: options.modules(kernel)?,
         built: options.built()?,
         programs: options.programs()?,
+        packages: match options.dry_run {
+            true => Vec::new(),
+            false => packages::prepare(options.arch(), &options.packages)?,
+        },
         command: initramfs::script(&variables, command)?,
         end: None,
         no_stdin: false,

@@ -103,7 +103,8 @@ pub fn debug(options: &Options, command: &run::Command, debugger: &Debugger) -> 
         if gdb.try_wait()?.is_none() {
             end_qemu(&mut gdb)?;
         }
-        tell(End::TimedOut, debugger.limit, &folder)?;
+        let (end, limit) = (End::TimedOut, debugger.limit);
+        tell(end, limit, &folder, options, &kernel, contents.modules)?;
         return Ok(End::TimedOut.code());
     }
     // The guest may have ended before.
@@ -112,7 +113,7 @@ pub fn debug(options: &Options, command: &run::Command, debugger: &Debugger) -> 
         true => End::Died,
         false => End::Exited(0),
     };
-    tell(end, None, &folder)?;
+    tell(end, None, &folder, options, &kernel, contents.modules)?;
     match status.code() {
         Some(code) => Ok(code as u8),
         None => bail!("the debugger did not end well: {status}"),

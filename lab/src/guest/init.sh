@@ -13,7 +13,7 @@
 # If /lab/reseed is there, these files and what else is of one run are not yet: the guest waits for
 # them at the port lab.files. In that state it is kept, and goes on from there more than once.
 
-export PATH=/bin HOME=/ TERM=linux
+export PATH=/bin:/usr/bin:/sbin:/usr/sbin HOME=/ TERM=linux
 
 # Ends the guest; what is said lands in the console log.
 give_up() {

@@ -7,12 +7,15 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 const INIT: &str = include_str!("init.sh");
 const DIRECTORY: u32 = 0o040_755;
 const EXECUTABLE: u32 = 0o100_755;
 const PLAIN: u32 = 0o100_644;
+const REGULAR: u32 = 0o100_000;
+const LINK: u32 = 0o120_777;
 const CHARACTER_DEVICE: u32 = 0o020_600;
 
 /// What goes into a guest.
@@ -26,6 +29,8 @@ pub struct Contents {
     pub modules: Vec<PathBuf>,
     /// Those of this run, to be at /bin/NAME.
     pub programs: Vec<PathBuf>,
+    /// Folders of which all is to be where it is in them, unless something is there already.
+    pub packages: Vec<PathBuf>,
     /// Run as /lab/command.
     pub command: Vec<u8>,
     /// The text that ends the command's output; without one the command gets the console.
@@ -144,7 +149,39 @@ impl Archive {
             self.add("lab/no_stdin", PLAIN, &[])?;
         }
         self.add_files("modules", PLAIN, &contents.modules)?;
-        self.add_files("bin", EXECUTABLE, &contents.programs)
+        self.add_files("bin", EXECUTABLE, &contents.programs)?;
+        for folder in &contents.packages {
+            self.add_folder("", folder)
+                .with_context(|| format!("cannot take {} into the guest", folder.display()))?;
+        }
+        Ok(())
+    }
+
+    fn add_folder(&mut self, name: &str, folder: &Path) -> Result<()> {
+        let mut entries = fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?;
+        entries.sort_by_key(|entry| entry.file_name());
+        for entry in entries {
+            let file = entry.file_name();
+            let name = format!(
+                "{name}{}",
+                file.to_str().context("a name that is no UTF-8")?
+            );
+            let (path, metadata) = (entry.path(), entry.metadata()?);
+            let is_new = !self.names.contains(&name);
+            if metadata.is_dir() {
+                if is_new {
+                    self.add(&name, DIRECTORY, &[])?;
+                }
+                self.add_folder(&format!("{name}/"), &path)?;
+            } else if is_new && metadata.is_symlink() {
+                let target = fs::read_link(&path)?;
+                self.add(&name, LINK, target.as_os_str().as_bytes())?;
+            } else if is_new && metadata.is_file() {
+                let mode = metadata.permissions().mode() & 0o755;
+                self.add(&name, REGULAR | mode, &fs::read(&path)?)?;
+            }
+        }
+        Ok(())
     }
 
     fn add_files(&mut self, folder: &str, mode: u32, paths: &[PathBuf]) -> Result<()> {
@@ -203,6 +240,7 @@ mod tests {
             built: vec![make(&"misc")],
             modules: modules.iter().map(make).collect(),
             programs: programs.iter().map(make).collect(),
+            packages: Vec::new(),
             command: b"exec true\n".to_vec(),
             end: Some("the end".into()),
             kmemleak: false,

@@ -7,6 +7,7 @@ pub mod elf;
 mod end;
 pub mod initramfs;
 mod kvm;
+pub mod packages;
 pub mod ports;
 pub mod qemu;
 pub mod qmp;

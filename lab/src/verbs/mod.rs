@@ -4,6 +4,7 @@ mod attach;
 pub mod bench;
 mod completions;
 mod console;
+mod decode;
 mod gdb;
 mod job;
 pub mod lockstat;
@@ -13,9 +14,11 @@ pub mod runner;
 mod runs;
 pub mod shell;
 mod stop;
+mod strace;
 pub mod suites;
 mod sweep;
 mod tree;
+mod user;
 
 use anyhow::Result;
 use clap::{Command, CommandFactory, Parser, Subcommand};
@@ -51,6 +54,9 @@ pub enum Guests {
     Attach(attach::Args),
     Console(console::Args),
     Stop(stop::Args),
+    Strace(strace::Args),
+    User(user::Args),
+    Decode(decode::Args),
 }
 
 #[derive(Subcommand)]
@@ -81,6 +87,9 @@ impl Lab {
             Lab::Guests(Guests::Attach(args)) => attach::main(args),
             Lab::Guests(Guests::Console(args)) => console::main(args),
             Lab::Guests(Guests::Stop(args)) => stop::main(args),
+            Lab::Guests(Guests::Strace(args)) => strace::main(args),
+            Lab::Guests(Guests::User(args)) => user::main(args),
+            Lab::Guests(Guests::Decode(args)) => decode::main(args),
             Lab::Tests(Tests::Suites(args)) => suites::main(args),
             Lab::Tests(Tests::Sweep(args)) => sweep::main(args),
             Lab::Tests(Tests::Job(args)) => job::main(args),

@@ -2,8 +2,10 @@
 
 use super::runner::Snapshots;
 use crate::cache;
+use crate::decode::Decoder;
 use crate::jobs::engine::Engine;
 use crate::jobs::{self, Job};
+use crate::kernels::arch::Arch;
 use crate::kernels::tree;
 use crate::kernels::variant::Variant;
 use crate::kernels::which::Which;
@@ -128,7 +130,7 @@ pub fn main(args: Args) -> Result<u8> {
         let run = suite.run(outcome)?;
         say!("{} on {}: {}", suite.name, suite.column, run.outcome);
         if !run.outcome.is_good() {
-            say!("the last lines of its output:\n{}", run.tail);
+            show_end(arch, &kdir, &run.tail)?;
         }
         let column = results.0.entry(suite.column.clone()).or_default();
         column.insert(suite.name.clone(), run.outcome.clone());
@@ -151,6 +153,20 @@ pub fn main(args: Args) -> Result<u8> {
         return Ok(1);
     }
     printed
+}
+
+/// Shows how a run's output ends.
+fn show_end(arch: &Arch, kdir: &Path, tail: &str) -> Result<()> {
+    let mut decoder = Decoder::of_guest(arch, &kdir.join(arch.image), Vec::new())?;
+    let tail = decoder.decode(tail.as_bytes());
+    say!(
+        "the last lines of its output:\n{}",
+        steps::indented(&String::from_utf8_lossy(&tail))
+    );
+    for remark in decoder.remarks() {
+        say!("{remark}");
+    }
+    Ok(())
 }
 
 /// Those that are to be run, in an order that is the same on each machine.

@@ -527,3 +527,21 @@ fn what_root_has_built_is_refused_in_one_line() {
         chmod("a+w", &closed);
     }
 }
+
+#[test]
+fn modules_with_debug_information_are_beside_those_without() {
+    let world = World::new();
+    world.refuses(&["KDIR=../tree", "DEBUG_INFO=x"], &["DEBUG_INFO=x"]);
+    world.builds(&["KDIR=../tree"]);
+    let without = world.folder();
+    world.builds(&["KDIR=../tree", "DEBUG_INFO=y"]);
+    assert_eq!(
+        world.folder().to_str(),
+        Some(format!("{}-g", without.display()).as_str())
+    );
+    assert!(without.join("hello.ko").exists());
+    world.builds(&["KDIR=../tree", "DEBUG_INFO=n"]);
+    assert_eq!(world.folder(), without);
+    world.builds(&["clean"]);
+    assert!(!without.exists());
+}
