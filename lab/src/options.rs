@@ -114,6 +114,8 @@ pub struct Kernel {
     pub drivers: Vec<PathBuf>,
     /// As `uname -r` has it, if that is known.
     release: Option<String>,
+    /// What make is told to build modules for it.
+    for_make: String,
 }
 
 impl Options {
@@ -191,6 +193,11 @@ impl Options {
             variant,
             drivers,
             release,
+            for_make: match &self.kdir {
+                Some(kdir) if variant == Variant::Stock => format!("KDIR={}", kdir.display()),
+                Some(_) => Which::Built(variant).for_make(),
+                None => self.kernel.for_make(),
+            },
         })
     }
 
@@ -281,13 +288,13 @@ impl Options {
         if (variant == Variant::Debug) != (kind == Variant::Debug) {
             bail!(
                 "{path} is for a {variant} kernel, the guest's is {kind}; build it with `make {}`",
-                kind.for_make()
+                kernel.for_make
             );
         }
         match (elf::vermagic(&module), &kernel.release) {
             (Some(own), Some(release)) if own != *release => bail!(
                 "{path} is for Linux {own}, the guest's is {release}; build it with `make {}`",
-                kind.for_make()
+                kernel.for_make
             ),
             _ => Ok(()),
         }

@@ -50,7 +50,7 @@ pub static ARCHES: [Arch; 2] = [
         cpu: "max,pauth-impdef=on",
         console: "ttyAMA0",
         virtio_serial: "virtio-serial-device",
-        drivers: &["virtio_mmio", "virtio_console"],
+        drivers: &["virtio_ring", "virtio", "virtio_mmio", "virtio_console"],
         // mov x0, #0; mov w1, #0x5207; mov x8, #29 (ioctl); svc #0; mov x8, #93 (exit); svc #0
         reseed: &[
             0x00, 0x00, 0x80, 0xd2, 0xe1, 0x40, 0x8a, 0x52, 0xa8, 0x03, 0x80, 0xd2, 0x01, 0x00,

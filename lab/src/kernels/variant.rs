@@ -61,16 +61,6 @@ impl Variant {
         }
     }
 
-    /// What make is told to build for it.
-    pub fn for_make(self) -> String {
-        let variable = if self == Variant::Stock {
-            "KERNEL"
-        } else {
-            "VARIANT"
-        };
-        format!("{variable}={self}")
-    }
-
     /// A guest's memory, as QEMU writes it: KASAN takes an eighth, and keeps for a while what is
     /// freed. A stock kernel is ten times as large.
     pub fn memory(self) -> &'static str {
