@@ -57,6 +57,10 @@ pub struct Options {
     /// Boot this image
     #[arg(long, value_name = "FILE", env = "RLKM_IMAGE")]
     image: Option<PathBuf>,
+    /// The folder of that image's own modules, for the drivers that the guest needs, such as
+    /// /lib/modules/6.1.0-57-arm64
+    #[arg(long = "modules", value_name = "DIR", requires = "image")]
+    own_modules: Option<PathBuf>,
     /// A module for /modules [default: every .ko at the top of the checkout]
     #[arg(long = "module", value_name = "FILE")]
     modules: Vec<PathBuf>,
@@ -171,12 +175,21 @@ impl Options {
             (None, None) => (Some(self.kernel.kdir(self.arch())?), self.kernel.variant()),
         };
         let (image, drivers, release) = match (&self.image, kdir) {
-            (Some(image), _) => (image.clone(), Vec::new(), None),
+            (Some(image), _) => {
+                let drivers = match &self.own_modules {
+                    Some(folder) => stock::drivers(self.arch(), folder)?,
+                    None => Vec::new(),
+                };
+                (image.clone(), drivers, None)
+            }
             (None, kdir) => {
                 let kdir = kdir.unwrap_or_default();
                 (
                     kdir.join(self.arch().image),
-                    stock::drivers(self.arch(), &kdir),
+                    match kdir.join(stock::DRIVERS) {
+                        folder if folder.is_dir() => stock::drivers(self.arch(), &folder)?,
+                        _ => Vec::new(),
+                    },
                     tree::release(&kdir),
                 )
             }

@@ -7,7 +7,6 @@ use crate::cache::{self, find_program, Lock, State};
 use crate::output::say;
 use crate::steps::Steps;
 use anyhow::{bail, Context, Result};
-use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -232,35 +231,45 @@ fn take_image(arch: &Arch, folder: &Path, kdir: &Path) -> Result<()> {
 fn take_drivers(arch: &Arch, folder: &Path, kdir: &Path) -> Result<()> {
     let place = kdir.join(DRIVERS);
     cache::make_dir(&place)?;
-    let mut folders = vec![folder.join("lib/modules")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            let path = entry.path();
-            if entry.file_type()?.is_dir() {
-                folders.push(path);
-            } else if is_driver(arch, &path) {
-                fs::rename(&path, place.join(entry.file_name()))?;
-            }
-        }
+    for path in drivers(arch, &folder.join("lib/modules"))? {
+        let name = path.file_name().unwrap_or_default();
+        fs::rename(&path, place.join(name))?;
     }
     fs::remove_dir_all(folder.join("lib"))?;
     Ok(())
 }
 
-fn is_driver(arch: &Arch, path: &Path) -> bool {
-    let name = path.file_stem().and_then(OsStr::to_str);
-    path.extension() == Some(OsStr::new("ko"))
-        && name.map_or(false, |name| arch.drivers.contains(&name))
-}
-
-/// The drivers beside these headers, in the order in which they are loaded.
-pub fn drivers(arch: &Arch, kdir: &Path) -> Vec<PathBuf> {
-    let paths = arch
-        .drivers
-        .iter()
-        .map(|name| kdir.join(DRIVERS).join(format!("{name}.ko")));
-    paths.filter(|path| path.is_file()).collect()
+/// The drivers of the guest's ports in a folder of modules, or in one below it, in the order in which
+/// they are loaded.
+pub fn drivers(arch: &Arch, modules: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![modules.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let cannot = || format!("cannot read {}", folder.display());
+        for entry in fs::read_dir(&folder).with_context(cannot)? {
+            let entry = entry.with_context(cannot)?;
+            if entry.file_type().with_context(cannot)?.is_dir() {
+                folders.push(entry.path());
+                continue;
+            }
+            let name = entry.file_name();
+            let (name, end) = match name.to_str().and_then(|name| name.split_once('.')) {
+                Some(parts) => parts,
+                None => continue,
+            };
+            if let Some(place) = arch.drivers.iter().position(|driver| *driver == name) {
+                match end {
+                    "ko" => found.push((place, entry.path())),
+                    _ if end.starts_with("ko.") => {
+                        bail!("{}: compressed; unpack it beside", entry.path().display())
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    found.sort();
+    Ok(found.into_iter().map(|(_, path)| path).collect())
 }
 
 #[cfg(test)]
