@@ -298,7 +298,7 @@ clippy-modules: $(if $(KDIR),,tree) ## clippy for lkm and the modules
 host-tests: lab modules-with-lines modules userland bench-program
 	@echo 'rlkm: tests on the host'
 	@$(find_kdir) && RLKM_ARCH=$(ARCH) RLKM_KDIR="$$kdir" \
-		$(cargo) test --locked --workspace --exclude tests
+		$(cargo) test --locked --workspace --exclude tests --no-fail-fast
 
 # Not Debian's toolchain, which has no Miri; the first run builds a library for it.
 miri: ## what lkm gives C pointers to, under Miri: docs/reliability.md

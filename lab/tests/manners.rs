@@ -223,7 +223,7 @@ fn what_is_no_number_is_refused_in_one_line() {
 fn a_variable_that_is_empty_is_as_one_that_is_not_set() {
     let fake = Fake::new("#!/bin/sh\n");
     let names = [
-        "ARCH", "VARIANT", "CPUS", "MEMORY", "APPEND", "TIMEOUT", "IMAGE", "ACCEL", "ANYTHING",
+        "ARCH", "KERNEL", "CPUS", "MEMORY", "APPEND", "TIMEOUT", "IMAGE", "ACCEL", "ANYTHING",
     ];
     let line = |lab: &mut Command| {
         let output = lab.output().unwrap();
@@ -249,7 +249,7 @@ fn a_variable_that_is_empty_is_as_one_that_is_not_set() {
 fn nonsense_in_a_variable_is_one_line_that_names_the_variable() {
     let fake = Fake::new("#!/bin/sh\n");
     let not_utf8 = OsString::from_vec(b"\xff".to_vec());
-    for name in ["ARCH", "VARIANT", "CPUS", "MEMORY", "TIMEOUT", "ACCEL"] {
+    for name in ["ARCH", "KERNEL", "CPUS", "MEMORY", "TIMEOUT", "ACCEL"] {
         let name = format!("RLKM_{name}");
         for value in [OsStr::new("nonsense"), &not_utf8] {
             let output = fake.lab(&dry_run()).env(&name, value).output().unwrap();
