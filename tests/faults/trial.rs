@@ -9,6 +9,10 @@ use nix::errno::Errno;
 use crate::injection::{Task, Which};
 use crate::table::{self, Column, Row};
 
+/// How often all points are tried, until each errno has come: what has room in a slab has it again
+/// after as many objects more, so a run may well step over what the one before has stepped over.
+const TRIES: u32 = 10;
+
 /// The trials of one module, and what they counted.
 pub struct Trials {
     module: &'static str,
@@ -45,7 +49,7 @@ impl Trials {
     ) {
         let before = self.row.clone();
         let mut missing = self.try_all(first, task, column, &mut trial);
-        for _ in 0..2 {
+        for _ in 1..TRIES {
             if !missing.is_empty() {
                 self.row = before.clone();
                 missing = self.try_all(first, task, column, &mut trial);
